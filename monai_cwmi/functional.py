@@ -1,0 +1,159 @@
+"""Conditional entropy and mutual information of two images' bands: the functions that :class:`CWMILoss` is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from monai_cwmi.filters import FrequencyGrid, check_pyramid_options, fitting_levels
+from monai_cwmi.information import conditional_entropy_terms, mutual_information_terms
+from monai_cwmi.spectral import BandCovariances, PyramidSpec, band_covariances
+
+# Bound of a covariance matrix's rounding errors relative to its trace, some ten times the largest ones measured.
+_ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-13}
+
+
+def conditional_entropy(
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    num_levels: int = 4,
+    num_orientations: int = 4,
+    is_complex: bool = True,
+    frequency_grid: FrequencyGrid = "centred",
+    alpha: float = 5e-4,
+    mask: Tensor | None = None,
+) -> Tensor:
+    r"""Entropy of a target's bands that the prediction's bands leave open, the term that the CWMI paper minimises.
+
+    .. math::
+        h_n = \log\det\left(G_{YY} - G_{YP} (G_{PP} + \alpha I)^{-1} G_{YP}^H\right)
+
+    with :math:`G` the covariances, as sums over pixels, of the ``K`` bands at level ``n`` of a steerable pyramid. It is
+    the entropy of a Gaussian up to a constant, and drifts with image size and contrast; see :func:`mutual_information`
+    for the number to read.
+
+    Args:
+        prediction: Predicted probabilities ``(B, C, H, W)``, floating point of any precision; half precision is
+            computed in float32.
+        target: Target of the same shape, any dtype, values in [0, 1]. No gradient flows to it.
+        num_levels: ``N``. Images with no more than ``2**n`` pixels along their shorter side have no level ``n``; the
+            levels that fit are used.
+        num_orientations: ``K``, at least 2.
+        is_complex: Complex pyramid (CWMI) or real one (CWMI-Real).
+        frequency_grid: ``"centred"``, or ``"published"`` for the frequency grid of the paper's released code, which is
+            one bin off.
+        alpha: Ridge of the regression of target on prediction, in units of a sum over pixels.
+        mask: Optional ``(B, 1, H, W)`` or ``(B, C, H, W)``; where it is 0, both images are left out: neither values
+            nor gradients there count.
+
+    Returns:
+        Tensor ``(N, B, C)`` in natural logarithm, float64 for float64 predictions, else float32. ``N`` is the number of
+        levels that fit.
+
+    Raises:
+        ValueError: When shapes differ or are not ``(B, C, H, W)``, or an option is out of its range.
+        TypeError: When the prediction is not of floating point.
+
+    Example:
+        >>> target = torch.zeros(1, 1, 32, 32)
+        >>> target[..., 8:24, 8:24] = 1
+        >>> conditional_entropy(0.5 + 0.3 * target, target).shape
+        torch.Size([4, 1, 1])
+
+    References:
+        R. Lu, "Complex Wavelet Mutual Information Loss: A Multi-Scale Loss Function for Semantic Segmentation",
+        ICML 2025, https://arxiv.org/abs/2502.00563.
+    """
+    check_pyramid_options(num_levels, num_orientations, frequency_grid)
+    spec = PyramidSpec(num_levels, num_orientations, is_complex, frequency_grid)
+    return _level_terms(conditional_entropy_terms, prediction, target, mask, spec, alpha)
+
+
+def mutual_information(
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    num_levels: int = 4,
+    num_orientations: int = 4,
+    is_complex: bool = True,
+    frequency_grid: FrequencyGrid = "centred",
+    alpha: float = 5e-4,
+    mask: Tensor | None = None,
+) -> Tensor:
+    r"""Information that a prediction's bands hold about the target's, level by level.
+
+    .. math::
+        I_n = \log\det G_{YY} - h_n \ge 0
+
+    with :math:`h_n` of :func:`conditional_entropy`, whose negative gradient it has. It is 0 when the prediction says
+    nothing about the target and where the target is constant (an absent class). It does not tell a prediction ``p``
+    from ``1 - p``: cross-entropy decides which side is foreground.
+
+    Args:
+        prediction: As in :func:`conditional_entropy`.
+        target: As in :func:`conditional_entropy`.
+        num_levels: As in :func:`conditional_entropy`.
+        num_orientations: As in :func:`conditional_entropy`.
+        is_complex: As in :func:`conditional_entropy`.
+        frequency_grid: As in :func:`conditional_entropy`.
+        alpha: As in :func:`conditional_entropy`.
+        mask: As in :func:`conditional_entropy`.
+
+    Returns:
+        Tensor ``(N, B, C)`` in natural logarithm (nats), like :func:`conditional_entropy`'s.
+
+    Raises:
+        ValueError: As in :func:`conditional_entropy`.
+        TypeError: As in :func:`conditional_entropy`.
+
+    Example:
+        >>> target = torch.zeros(1, 1, 32, 32)
+        >>> target[..., 8:24, 8:24] = 1
+        >>> good, none = mutual_information(0.5 + 0.3 * target, target), mutual_information(0 * target, target)
+        >>> bool((good > 10).all()), bool((none.abs() < 1e-6).all())
+        (True, True)
+    """
+    check_pyramid_options(num_levels, num_orientations, frequency_grid)
+    spec = PyramidSpec(num_levels, num_orientations, is_complex, frequency_grid)
+    return _level_terms(mutual_information_terms, prediction, target, mask, spec, alpha)
+
+
+def _level_terms(
+    terms: Callable[[BandCovariances, float, float], Tensor],
+    prediction: Tensor,
+    target: Tensor,
+    mask: Tensor | None,
+    spec: PyramidSpec,
+    alpha: float,
+) -> Tensor:
+    """Check and prepare the images and apply a function of their bands' covariances, ``(N, B, C)``."""
+    if not alpha > 0:
+        raise ValueError(f"alpha must be positive, got {alpha}.")
+    if not prediction.is_floating_point():
+        raise TypeError(f"prediction must be of floating point, got {prediction.dtype}.")
+    if prediction.ndim != 4 or prediction.shape != target.shape:
+        shapes = f"{tuple(prediction.shape)} and {tuple(target.shape)}"
+        raise ValueError(f"prediction and target must have one shape (B, C, H, W), got {shapes}.")
+
+    dtype = torch.float64 if prediction.dtype == torch.float64 else torch.float32
+    prediction, target = prediction.to(dtype), target.to(dtype)
+    if mask is not None:
+        prediction, target = _centred_within(prediction, mask), _centred_within(target, mask)
+    spec = spec._replace(num_levels=fitting_levels(prediction.shape[2:], spec.num_levels))
+    if spec.num_levels == 0:
+        return prediction.flatten(2)[..., :0].movedim(-1, 0)  # (0, B, C), still a function of the prediction
+    with torch.autocast(prediction.device.type, enabled=False):  # which would take sums of squares to half precision
+        return terms(band_covariances(prediction, target, spec), alpha, _ROUNDING[dtype]).to(dtype)
+
+
+def _centred_within(image: Tensor, mask: Tensor) -> Tensor:
+    """The image less its mean within the mask, 0 outside: a constant stays constant, whatever the mask's shape."""
+    if mask.ndim != 4 or mask.shape[1] not in (1, image.shape[1]) or mask.shape[2:] != image.shape[2:]:
+        raise ValueError(f"mask must be (B, 1 or C, H, W) as the images {tuple(image.shape)}, got {tuple(mask.shape)}.")
+    inside = mask.bool()
+    count = inside.sum((2, 3), keepdim=True).clamp_min(1)
+    image = torch.where(inside, image, 0.0)
+    return torch.where(inside, image - image.sum((2, 3), keepdim=True) / count, 0.0)

@@ -1,0 +1,5 @@
+"""Losses in MONAI's conventions."""
+
+from monai_cwmi.losses.cwmi import CWMILoss
+
+__all__ = ["CWMILoss"]

@@ -1,0 +1,48 @@
+"""Data sets that several test folders use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from monai_cwmi.data import fetch_sample
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """On work this small, several threads mostly wait for each other."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def myelin_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache directory with the real myelin sample, downloaded once in a test run."""
+    cache = tmp_path_factory.mktemp("cache")
+    fetch_sample("myelin_sem", cache)
+    return cache
+
+
+@pytest.fixture(scope="session")
+def rings_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small artificial data set of rings around discs, whose images are not square."""
+    folder = tmp_path_factory.mktemp("rings")
+    generator = np.random.default_rng(0)
+    rows, columns = np.mgrid[:140, :100]
+    dataset: dict[str, list[dict[str, str]]] = {}
+    for section in ("training", "validation", "test"):
+        label = np.zeros((140, 100), np.uint8)
+        for row, column, radius in generator.uniform((10, 10, 8), (130, 90, 16), (12, 3)):
+            distance = np.hypot(rows - row, columns - column)
+            label[distance < radius] = 1
+            label[distance < 0.6 * radius] = 2
+        image = np.array([110, 200, 20])[label] + generator.normal(0, 8, label.shape)
+        dataset[section] = [{"image": f"{section}_image.png", "label": f"{section}_label.png"}]
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(folder / f"{section}_image.png")
+        Image.fromarray(label).save(folder / f"{section}_label.png")
+    (folder / "dataset.json").write_text(json.dumps(dataset))
+    return folder

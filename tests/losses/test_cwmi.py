@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import copy
+import io
+import itertools
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from monai.data import MetaTensor
+from monai.losses import DeepSupervisionLoss, MaskedLoss
+from monai.networks import one_hot
+
+from cases import PREDICTIONS, SHAPES, targets
+from monai_cwmi import CWMILoss
+from monai_cwmi.functional import mutual_information
+
+
+def example(channels: int = 3, size: tuple[int, int] = (32, 40)) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, max(channels, 2), (2, 1, *size), generator=generator)
+    return torch.randn(2, channels, *size, generator=generator, requires_grad=True), labels
+
+
+MULTI_CLASS: dict[str, Any] = {"softmax": True, "to_onehot_y": True}
+
+
+def test_it_is_cross_entropy_less_information() -> None:
+    logits, labels = example()
+    information = mutual_information(torch.softmax(logits, 1), one_hot(labels, 3))  # (N, B, C)
+    expected = 0.7 * F.cross_entropy(logits, labels[:, 0]) - 0.3 * information.sum(0).mean()
+    torch.testing.assert_close(CWMILoss(**MULTI_CLASS, lambda_ce=0.7, lambda_mi=0.3)(logits, labels), expected)
+
+
+def test_sigmoid_channels_are_losses_by_themselves() -> None:
+    logits, labels = example()
+    logits, target = logits.double(), one_hot(labels, 3)
+    found = CWMILoss(sigmoid=True, reduction="none")(logits, target)
+    for c in range(3):
+        alone = CWMILoss(sigmoid=True, reduction="none")(logits[:, c : c + 1], target[:, c : c + 1])
+        torch.testing.assert_close(found[:, c : c + 1], alone)
+
+
+def test_probabilities_and_logits_agree() -> None:
+    logits, labels = example(1)
+    expected = CWMILoss(sigmoid=True)(logits, labels)
+    torch.testing.assert_close(CWMILoss()(torch.sigmoid(logits), labels), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(CWMILoss(other_act=torch.sigmoid)(logits, labels), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("include_background", [True, False])
+def test_reductions(include_background: bool) -> None:
+    logits, labels = example()
+    options = MULTI_CLASS | {"include_background": include_background}
+    none = CWMILoss(**options, reduction="none")(logits, labels)
+    assert none.shape == (2, 3 if include_background else 2)
+    torch.testing.assert_close(CWMILoss(**options)(logits, labels), none.mean())
+    torch.testing.assert_close(CWMILoss(**options, reduction="sum")(logits, labels), none.sum())
+
+
+def test_the_background_of_two_classes_adds_nothing() -> None:
+    logits, labels = example(2)
+    both, foreground = (CWMILoss(**MULTI_CLASS, include_background=b)(logits, labels) for b in (True, False))
+    torch.testing.assert_close(both, foreground)
+
+
+def test_the_options_reach_the_information() -> None:
+    logits, labels = example(1, (64, 64))
+    values = [
+        CWMILoss(sigmoid=True, **options)(logits, labels).item()
+        for options in (
+            {},
+            {"num_levels": 2},
+            {"num_orientations": 6},
+            {"is_complex": False},
+            {"frequency_grid": "published"},
+            {"alpha": 10.0},
+            {"lambda_mi": 0.5},
+            {"lambda_ce": 0.5},
+            {"weight": "balanced"},
+            {"weight": [3.0]},
+        )
+    ]
+    assert all(abs(a - b) > 1e-6 for a, b in itertools.combinations(values, 2))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_weights_that_are_zero_switch_a_term_off(reduction: str) -> None:
+    logits, labels = example(1)
+    entropy = CWMILoss(sigmoid=True, lambda_mi=0, reduction=reduction)(logits, labels)
+    information = CWMILoss(sigmoid=True, lambda_ce=0, reduction=reduction)(logits, labels)
+    torch.testing.assert_close(entropy + information, CWMILoss(sigmoid=True, reduction=reduction)(logits, labels))
+    assert (information < 0).all()
+
+
+def test_a_scheduler_may_set_the_weights() -> None:
+    logits, labels = example(1)
+    loss = CWMILoss(sigmoid=True, lambda_mi=0)
+    before = loss(logits, labels)
+    loss.lambda_mi = 1.0
+    assert loss(logits, labels) < before
+
+
+@pytest.mark.parametrize("options", [MULTI_CLASS, {"sigmoid": True}, {"weight": "balanced"} | MULTI_CLASS])
+def test_ignored_voxels_count_in_neither_term(options: dict[str, Any]) -> None:
+    logits, labels = example(3 if "softmax" in options else 1)
+    labels[..., 5:15, 10:20] = 255
+    loss = CWMILoss(**options, ignore_index=255)
+    expected = loss(logits, labels)
+    (gradient,) = torch.autograd.grad(expected, logits)
+    assert gradient[..., 5:15, 10:20].abs().max() == 0
+    assert gradient.abs().max() > 0
+    spoilt = logits.detach().clone()
+    spoilt[..., 5:15, 10:20] = torch.nan
+    torch.testing.assert_close(loss(spoilt, labels), expected)
+
+
+FINITE_OPTIONS: dict[str, tuple[dict[str, Any], Callable[[torch.Tensor], torch.Tensor]]] = {
+    "probabilities": ({}, lambda p: p),
+    "logits": ({"sigmoid": True}, lambda p: 40 * (p - 0.5)),
+    "balanced logits": ({"sigmoid": True, "weight": "balanced"}, lambda p: 40 * (p - 0.5)),
+    "softmax": ({"softmax": True}, lambda p: torch.cat((20 * (0.5 - p), 20 * (p - 0.5), 0 * p), 1)),
+}
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", FINITE_OPTIONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_value_and_gradient_are_finite(shape: tuple[int, int], name: str, dtype: torch.dtype, autocast: bool) -> None:
+    options, to_input = FINITE_OPTIONS[name]
+    masks = targets(shape)
+    target = torch.stack(list(masks.values())).repeat(len(PREDICTIONS), 1, 1)[:, None]
+    predictions = torch.stack([f(y) for f in PREDICTIONS.values() for y in masks.values()])[:, None]
+    input = to_input(predictions).to(dtype).requires_grad_()
+    if name == "softmax":
+        target = torch.cat((1 - target, target, 0 * target), dim=1)  # the third class is absent
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        loss = CWMILoss(**options, reduction="none")(input, target)
+    (gradient,) = torch.autograd.grad(loss.sum(), input)
+    cases = [f"{p} of {y}" for p in PREDICTIONS for y in masks]
+    for case, value, slope in zip(cases, loss, gradient, strict=True):
+        assert value.isfinite().all(), case
+        assert slope.isfinite().all(), case
+
+
+def test_nan_gives_nan() -> None:
+    logits, labels = example()
+    with torch.no_grad():
+        logits[0, 0, 3, 3] = torch.nan
+    for options in (MULTI_CLASS, MULTI_CLASS | {"lambda_mi": 0}, MULTI_CLASS | {"lambda_ce": 0}):
+        values = CWMILoss(**options, reduction="none")(logits, labels)
+        assert values[0].isnan().any()
+        assert values[1].isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 5), (6, 6)])
+def test_maps_too_small_for_a_level_leave_cross_entropy(size: tuple[int, int]) -> None:
+    logits, labels = example(3, size)
+    loss = CWMILoss(**MULTI_CLASS)(logits, labels)
+    loss.backward()
+    assert loss.isfinite()
+    if min(size) <= 2:
+        torch.testing.assert_close(loss, 0.9 * F.cross_entropy(logits, labels[:, 0]))
+
+
+def test_gradient_descent_finds_the_target() -> None:
+    target = targets((48, 48))["blobs"][None, None]
+    logits = torch.zeros(1, 1, 48, 48, requires_grad=True)
+    optimizer = torch.optim.Adam([logits], lr=0.1)
+    loss = CWMILoss(sigmoid=True)
+    first = float(loss(logits, target))
+    for _ in range(60):
+        optimizer.zero_grad()
+        value = loss(logits, target)
+        value.backward()
+        optimizer.step()
+    assert value.item() < first
+    assert ((logits > 0) == target.bool()).float().mean() > 0.99
+
+
+def test_meta_tensors() -> None:
+    logits, labels = example()
+    expected = CWMILoss(**MULTI_CLASS)(logits, labels)
+    found = CWMILoss(**MULTI_CLASS)(MetaTensor(logits), MetaTensor(labels))
+    assert type(found) is torch.Tensor
+    assert torch.equal(found, expected)
+
+
+def test_deep_supervision() -> None:
+    logits, labels = example()
+    outputs = [logits, logits[..., ::2, ::2], logits[..., ::8, ::8], logits[..., ::16, ::16]]  # the last is 2 x 3
+    loss = CWMILoss(**MULTI_CLASS)
+    weights = (1, 0.5, 0.25, 0.125)
+    parts = [
+        w * loss(output, F.interpolate(labels.float(), output.shape[2:], mode="nearest-exact"))
+        for w, output in zip(weights, outputs, strict=True)
+    ]
+    torch.testing.assert_close(DeepSupervisionLoss(loss)(outputs, labels.float()), torch.stack(parts).sum())
+
+
+def test_masked_loss() -> None:
+    logits, labels = example(1)
+    mask = torch.ones(2, 1, 32, 40)
+    mask[..., :10, :10] = 0
+    masked = MaskedLoss(CWMILoss(sigmoid=True))
+    expected = CWMILoss(sigmoid=True)(logits * mask, labels * mask)
+    torch.testing.assert_close(masked(logits, labels, mask), expected)
+
+
+def test_it_has_no_state_and_survives_copies() -> None:
+    logits, labels = example()
+    loss = CWMILoss(**MULTI_CLASS, weight=[1.0, 2.0, 3.0])
+    expected = loss(logits, labels)
+    assert not loss.state_dict()
+    assert not list(loss.parameters())
+    for other in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert torch.equal(other(logits, labels), expected)
+    buffer = io.BytesIO()
+    torch.save(loss.state_dict(), buffer)
+    assert loss.double()(logits.double(), labels).dtype == torch.float64
+
+
+@pytest.mark.parametrize("options", [MULTI_CLASS, MULTI_CLASS | {"ignore_index": 255, "weight": "balanced"}])
+def test_compiled_whole_for_more_than_one_size(options: dict[str, Any]) -> None:
+    torch._dynamo.reset()
+    loss = CWMILoss(**options)
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    for size in ((32, 40), (48, 64), (33, 47)):
+        logits, labels = example(3, size)
+        expected, found = loss(logits, labels), compiled(logits, labels)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        gradients = [torch.autograd.grad(value, logits)[0] for value in (found, expected)]
+        torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
+
+
+def test_compiled_by_inductor() -> None:
+    torch._dynamo.reset()
+    logits, labels = example(1)
+    compiled = torch.compile(CWMILoss(sigmoid=True), fullgraph=True)
+    torch.testing.assert_close(compiled(logits, labels), CWMILoss(sigmoid=True)(logits, labels), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "named"),
+    [
+        ({"other_act": "tanh"}, TypeError, "other_act"),
+        ({"sigmoid": True, "softmax": True}, ValueError, "more than 1 of"),
+        ({"reduction": "median"}, ValueError, "median"),
+        ({"weight": "inverse"}, ValueError, "balanced"),
+        ({"weight": [-1.0, 1.0]}, ValueError, "weight must not be negative"),
+        ({"lambda_mi": -1}, ValueError, "lambda_mi"),
+        ({"lambda_ce": float("nan")}, ValueError, "lambda_ce"),
+        ({"num_levels": 0}, ValueError, "num_levels"),
+        ({"num_orientations": 1}, ValueError, "num_orientations"),
+        ({"frequency_grid": "shifted"}, ValueError, "frequency_grid"),
+        ({"alpha": 0}, ValueError, "alpha"),
+    ],
+)
+def test_bad_options_are_named(options: dict[str, Any], error: type[Exception], named: str) -> None:
+    with pytest.raises(error, match=named):
+        CWMILoss(**options)
+
+
+def test_bad_input_is_named() -> None:
+    logits, labels = example()
+    with pytest.raises(AssertionError, match="different shape"):
+        CWMILoss(softmax=True)(logits, labels)
+    with pytest.raises(ValueError, match="from 0 to 3, but input has 3 channels"):
+        CWMILoss(**MULTI_CLASS)(logits, labels + (labels == 2))
+    with pytest.raises(ValueError, match="weight has 2 values, but input has 3 channels"):
+        CWMILoss(**MULTI_CLASS, weight=[1.0, 2.0])(logits, labels)
+    with pytest.raises(ValueError, match="two-dimensional"):
+        CWMILoss(**MULTI_CLASS)(logits[..., None], labels[..., None])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_the_gpu_agrees(dtype: torch.dtype) -> None:
+    logits, labels = example()
+    loss = CWMILoss(**MULTI_CLASS, weight=[1.0, 2.0, 3.0])
+    values, gradients = [], []
+    for device in ("cpu", "cuda"):
+        input = logits.detach().to(device, dtype).requires_grad_()
+        with torch.autocast(device, dtype=torch.float16, enabled=device == "cuda"):
+            values.append(loss.to(device)(input, labels.to(device)))
+        gradients.append(torch.autograd.grad(values[-1], input)[0].cpu().float())
+    torch.testing.assert_close(values[1].cpu(), values[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-2, atol=1e-5)

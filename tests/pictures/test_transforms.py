@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
+from PIL import Image
+
+from monai_cwmi.pictures import SavePanelsd, save_panels
+
+NAMES = ["background", "myelin", "axon"]
+
+
+@pytest.fixture
+def case(rings_dir: Path) -> Any:
+    """One loaded case, with its label as the prediction."""
+    load = Compose([LoadImaged(["image", "label", "pred"]), EnsureChannelFirstd(["image", "label", "pred"])])
+    files = {"image": "test_image.png", "label": "test_label.png", "pred": "validation_label.png"}
+    return load({key: rings_dir / name for key, name in files.items()})
+
+
+def read(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def test_the_picture_is_upright_and_named_after_the_image(case: Any, rings_dir: Path, tmp_path: Path) -> None:
+    SavePanelsd("pred", tmp_path / "out", NAMES)(case)
+    files = ("test_image.png", "validation_label.png", "test_label.png")
+    save_panels(tmp_path / "expected.png", *(read(rings_dir / name) for name in files), class_names=NAMES)
+    np.testing.assert_array_equal(read(tmp_path / "out" / "test_image_pred.png"), read(tmp_path / "expected.png"))
+
+
+@pytest.mark.parametrize("absent", ["no key", "None"])
+def test_a_case_without_a_label(case: Any, rings_dir: Path, tmp_path: Path, absent: str) -> None:
+    unlabelled: Any = {"image": case["image"], "pred": case["pred"]} | ({"label": None} if absent == "None" else {})
+    SavePanelsd("pred", tmp_path, NAMES)(unlabelled)
+    files = ("test_image.png", "validation_label.png")
+    save_panels(tmp_path / "expected.png", *(read(rings_dir / name) for name in files), class_names=NAMES)
+    np.testing.assert_array_equal(read(tmp_path / "test_image_pred.png"), read(tmp_path / "expected.png"))
+
+
+def test_the_data_pass_through(case: Any, tmp_path: Path) -> None:
+    before = {key: case[key].clone() for key in case}
+    after = SavePanelsd("pred", tmp_path, NAMES)(case)
+    assert after.keys() == before.keys()
+    for key in before:
+        torch.testing.assert_close(after[key], before[key])
+
+
+def test_other_keys(case: Any, tmp_path: Path) -> None:
+    renamed: Any = {"scan": case["image"], "truth": case["label"], "a": case["pred"], "b": case["label"]}
+    SavePanelsd(["a", "b"], tmp_path, NAMES, image_key="scan", label_key="truth")(renamed)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["test_image_a.png", "test_image_b.png"]
+
+
+def test_scores_in_place_of_indices_are_named(case: Any, tmp_path: Path) -> None:
+    scores = case | {"pred": case["pred"].repeat(3, 1, 1)}
+    with pytest.raises(ValueError, match=r"'pred' must have the shape \(1, X, Y\), got \(3, 100, 140\)"):
+        SavePanelsd("pred", tmp_path, NAMES)(scores)

@@ -1,0 +1,62 @@
+"""A copy of each bundle, and one trained model that the tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from monai.bundle import ConfigWorkflow
+from monai.utils import set_determinism
+
+SOURCE = Path(__file__).parents[2] / "bundles" / "myelin_sem_segmentation"
+
+
+def run_bundle(*arguments: str, cwd: Path, launcher: tuple[str, ...] = (sys.executable,)) -> str:
+    """Run ``python -m monai.bundle run`` as a user does and return what it printed."""
+    command = [*launcher, "-m", "monai.bundle", "run", *arguments]
+    # One thread: on work this small, more of them mostly wait for each other.
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def make_workflow(bundle: Path, *configs: str, workflow_type: str = "train", **overrides: Any) -> ConfigWorkflow:
+    """An initialised workflow inside this process."""
+    workflow = ConfigWorkflow(
+        config_file=[str(bundle / "configs" / name) for name in configs],
+        workflow_type=workflow_type,
+        logging_file=False,
+        bundle_root=str(bundle),
+        **overrides,
+    )
+    workflow.initialize()
+    return workflow
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A fresh copy of the bundle."""
+    return Path(shutil.copytree(SOURCE, tmp_path / SOURCE.name))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, rings_dir: Path) -> Path:
+    """A copy of the bundle, trained for a moment with the plain command in the bundle's own folder."""
+    folder = Path(shutil.copytree(SOURCE, tmp_path_factory.mktemp("trained") / SOURCE.name))
+    size = ("--epochs", "2", "--steps_per_epoch", "4", "--patches_per_image", "2")
+    run_bundle("--config_file", "configs/train.json", "--dataset_dir", str(rings_dir), *size, cwd=folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def process_state() -> Iterator[None]:
+    """Undo what a bundle's ``initialize`` sets for the whole process."""
+    yield
+    set_determinism(None)

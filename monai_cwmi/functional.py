@@ -89,8 +89,9 @@ def mutual_information(
         I_n = \log\det G_{YY} - h_n \ge 0
 
     with :math:`h_n` of :func:`conditional_entropy`, whose negative gradient it has. It is 0 when the prediction says
-    nothing about the target and where the target is constant (an absent class). It does not tell a prediction ``p``
-    from ``1 - p``: cross-entropy decides which side is foreground.
+    nothing about the target and where the target is constant (an absent class). In float32, rounding can take it below
+    0, by less than 0.2 in all that was measured. It does not tell a prediction ``p`` from ``1 - p``: cross-entropy
+    decides which side is foreground.
 
     Args:
         prediction: As in :func:`conditional_entropy`.

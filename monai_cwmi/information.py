@@ -80,7 +80,7 @@ def conditional_covariance(residual: Residual, alpha: float, rounding: float) ->
 
     :math:`C = G_{YY} - G_{YP} (G_{PP} + \alpha I)^{-1} G_{YP}^H`, computed as the covariance of what the ridge
     regression :math:`B` of target on prediction leaves, plus :math:`\alpha B B^H`. In this form nothing large cancels,
-    and as ``B`` minimises it, an error in ``B`` counts squared only and its gradient does not count at all.
+    and as ``B`` minimises it, an error in ``B`` counts squared only; its gradient, zero at the minimum, is left out.
 
     Args:
         residual: Matrices ``(N, B, C, K, K)``.

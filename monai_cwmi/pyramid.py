@@ -37,8 +37,9 @@ class SteerablePyramid(torch.nn.Module):
     r"""Decompose images into the bands that CWMI compares, and put them together again.
 
     Level ``n`` holds the band :math:`\mathcal{F}^{-1}[R_n(r) A_k(\theta) \mathcal{F} x]` of ``K`` orientations, sampled
-    on a grid that is coarser by ``2**(n - 1)``. A sum over a band's pixels equals the sum over its frequencies divided
-    by ``H W / 4**(n - 1)``. The filters are a tight frame: the reconstruction is exact for every image size.
+    on a grid that is coarser by ``2**(n - 1)``. On the centred grid, a sum over a band's pixels equals the sum over its
+    frequencies divided by ``H W / 4**(n - 1)``, and the filters are a tight frame: the reconstruction is exact for
+    every image size.
 
     Args:
         num_levels: Number of levels wanted. An image whose shorter side has no more than ``2**n`` pixels has no level

@@ -212,14 +212,14 @@ def _regression(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 def _weighted_sums(products: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
     """Sums ``(R, N, M, P)`` of products of spectra ``(R, M, H, W // 2 + 1)``, weighted by each level's table.
 
-    Sums over columns, then over rows: one long sum in single precision would lose three digits.
+    Sums over columns, then over rows: one long sum in single precision would lose one to three digits.
     """
     num_pairs = tables[0].shape[1] if tables else 0
     sums = products.new_empty((len(tables), products.shape[0] * products.shape[1], num_pairs))
     for level_sums, table in zip(sums, tables, strict=True):
         box = _crop(products.flatten(0, 1), table)  # (R M, h, w)
         level_sums.copy_(torch.bmm(box.transpose(0, 1), table.mT).sum(0))
-    return sums.unflatten(1, products.shape[:2]).transpose(0, 1)
+    return sums.unflatten(1, products.shape[:2]).transpose(0, 1).contiguous()
 
 
 def _spread(weights: Tensor, tables: tuple[Tensor, ...]) -> Tensor:

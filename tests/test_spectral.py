@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from monai_cwmi import SteerablePyramid
-from monai_cwmi.spectral import BandCovariances, PyramidSpec, _cached_tables, band_covariances
+from monai_cwmi.spectral import BandCovariances, PyramidSpec, _cached_tables, _spectrum, band_covariances
 
 SHAPES = [(16, 16), (17, 24), (32, 21), (33, 47)]
 
@@ -107,3 +107,17 @@ def test_tables_of_old_sizes_are_let_go() -> None:
     assert info.currsize <= 8
     band_covariances(*images((47, 47), torch.float32), PyramidSpec(2, 4, True, "centred"))
     assert _cached_tables.cache_info().misses == 32  # nor are they made again at every step
+
+
+@pytest.mark.parametrize("is_complex", [True, False])
+@pytest.mark.parametrize("shape", [(16, 16), (17, 23)])
+def test_the_operators_keep_their_promises_to_the_compiler(shape: tuple[int, int], is_complex: bool) -> None:
+    prediction, target = (image.flatten(0, 1) for image in images(shape))
+    spectra = _spectrum(prediction), _spectrum(target)
+    coefficient = prediction.new_full((len(prediction), 1, 1), 0.5)
+    options = (shape[1] % 2 == 1, 2, 3, is_complex, "centred")
+    tests = ("test_schema", "test_faketensor")
+    torch.library.opcheck(torch.ops.monai_cwmi.product_sums, (*spectra, coefficient, *options), test_utils=tests)
+    sums = torch.ops.monai_cwmi.product_sums(*spectra, coefficient, *options)
+    arguments = (sums.double(), *spectra, coefficient, *options)
+    torch.library.opcheck(torch.ops.monai_cwmi.gradient_spectrum, arguments, test_utils=tests)

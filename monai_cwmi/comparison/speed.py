@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 import torch
 from monai.losses import DiceCELoss
+from monai.utils import optional_import
 from torch.utils.benchmark import Timer
-from tqdm import trange
 
 from monai_cwmi.losses import CWMILoss
+
+trange, _ = optional_import("tqdm", name="trange")
 
 
 class Timing(NamedTuple):

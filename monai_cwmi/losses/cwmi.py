@@ -34,8 +34,8 @@ class CWMILoss(_Loss):
 
     Args:
         include_background: If False, the mutual information leaves out channel 0. Cross-entropy always uses all
-            channels. For two softmax channels False halves the cost and changes nothing else: their information is the
-            same.
+            channels. Of two softmax channels both have the same information: False halves the cost and leaves the mean
+            as it is.
         to_onehot_y: Whether the target holds class indices ``(B, 1, H, W)``.
         sigmoid: Apply a sigmoid to the prediction.
         softmax: Apply a softmax over the channels of the prediction.
@@ -51,7 +51,8 @@ class CWMILoss(_Loss):
             values weigh the foreground of their channel (as ``pos_weight`` of ``BCEWithLogitsLoss``). The mean over
             voxels is not divided by the weights.
         ignore_index: Voxels of this class, or with this label, count in neither term.
-        reduction: ``"mean"`` over batch and channels, ``"sum"``, or ``"none"``.
+        reduction: ``"mean"`` over batch and channels, ``"sum"``, or ``"none"``. The cross-entropy of exclusive classes
+            is one number for an image; it counts in each of its channels.
         frequency_grid: ``"centred"``, or ``"published"`` for the grid of the paper's released code, one bin off.
         alpha: Ridge of the regression of target on prediction; what is smaller does not count as information.
 
@@ -120,6 +121,7 @@ class CWMILoss(_Loss):
 
         Raises:
             AssertionError: When the shapes do not fit.
+            TypeError: When the input is not of floating point.
             ValueError: When images are not two-dimensional, ``weight`` does not have ``C`` values, or values are not
                 what the options say (see :class:`monai_cwmi.losses.preparation.Preparation`).
         """

@@ -13,6 +13,8 @@ from monai.metrics.utils import create_ignore_mask
 from monai.networks import one_hot
 from torch import Tensor
 
+_SLACK = 1e-3  # resampled or half-precision probabilities overshoot this much
+
 
 class Prepared(NamedTuple):
     """Prediction and target of one shape, in float32 or float64.
@@ -76,9 +78,12 @@ class Preparation:
             AssertionError: When the shapes do not fit.
             ValueError: When, on the CPU, values are not what the options say they are: a class index out of range, a
                 target or a prediction without activation outside [0, 1]. On a GPU such a check would stall every step:
-                a bad class index ends in the device's own assertion, bad probabilities in a NaN loss.
+                a bad class index ends in the device's own assertion, a bad probability in a NaN loss.
+            TypeError: When the input is not of floating point.
         """
         logits = _plain(input)
+        if not logits.is_floating_point():
+            raise TypeError(f"input must be of floating point, got {input.dtype}.")
         logits = logits if logits.dtype == torch.float64 else logits.float()
         labels = _plain(target)
         channels = logits.shape[1]
@@ -88,8 +93,9 @@ class Preparation:
             raise AssertionError(f"ground truth has different shape ({target.shape}) from input ({input.shape})")
 
         is_exclusive = self.softmax and channels > 1
-        mask = create_ignore_mask(labels.to(logits.dtype), self.ignore_index)
-        mask = None if mask is None else mask.bool()
+        mask = None
+        if self.ignore_index is not None:
+            mask = create_ignore_mask(labels.to(logits.dtype), self.ignore_index).bool()
         if self.to_onehot_y and channels > 1:
             labels = self._one_hot(labels, channels, mask)
         if labels.shape != logits.shape:
@@ -103,6 +109,9 @@ class Preparation:
         probabilities = self._activate(logits, is_exclusive)
         if probabilities is logits or self.other_act is not None:
             _check_range(probabilities, "input", "Logits need sigmoid=True, softmax=True or other_act.")
+            # Rounding may go beyond [0, 1] a little; what is further off shall not pass on a GPU either.
+            is_near = (probabilities - 0.5).abs() <= 0.5 + _SLACK
+            probabilities = torch.where(is_near, probabilities.clamp(0, 1), torch.nan)
         compared = slice(None) if self.include_background or channels == 1 else slice(1, None)
         return Prepared(logits, probabilities, labels, mask, is_exclusive, compared)
 
@@ -148,5 +157,5 @@ def _values_can_be_read(tensor: Tensor) -> bool:
 def _check_range(values: Tensor, name: str, advice: str) -> None:
     if _values_can_be_read(values):
         low, high = (value.item() for value in values.detach().aminmax())
-        if low < -1e-3 or high > 1 + 1e-3:
+        if low < -_SLACK or high > 1 + _SLACK:
             raise ValueError(f"{name} must lie in [0, 1], but ranges from {low:g} to {high:g}. {advice}")

@@ -106,6 +106,13 @@ def test_bad_options_are_named() -> None:
         ({"softmax": True, "to_onehot_y": True}, logits(), LABELS * 0.5, ValueError, "not whole numbers"),
         ({"sigmoid": True}, logits(1), LABELS * 127, ValueError, "target must lie in .* to 254. .*to_onehot_y"),
         ({}, 10 * logits(1), LABELS > 0, ValueError, "input must lie in .* need sigmoid=True"),
+        (
+            {"sigmoid": True},
+            logits(1).long(),
+            LABELS > 0,
+            TypeError,
+            "input must be of floating point, got torch.int64",
+        ),
         ({"other_act": torch.exp}, logits(1), LABELS > 0, ValueError, "input must lie in"),
     ],
 )
@@ -114,3 +121,9 @@ def test_bad_input_is_named(
 ) -> None:
     with pytest.raises(error, match=named):
         Preparation(**options)(input, target)
+
+
+def test_what_rounding_puts_beyond_the_range_is_cut_off() -> None:
+    prepared = Preparation()(torch.tensor([-5e-4, 0.5, 1.0005, torch.nan]).reshape(1, 1, 2, 2), LABELS > 0)
+    assert prepared.probabilities.flatten()[:3].tolist() == [0, 0.5, 1]
+    assert prepared.probabilities.flatten()[3].isnan()

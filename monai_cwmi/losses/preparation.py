@@ -76,14 +76,17 @@ class Preparation:
 
         Raises:
             AssertionError: When the shapes do not fit.
-            ValueError: When, on the CPU, values are not what the options say they are: a class index out of range, a
-                target or a prediction without activation outside [0, 1]. On a GPU such a check would stall every step:
-                a bad class index ends in the device's own assertion, a bad probability in a NaN loss.
+            ValueError: When the input is empty. On the CPU also when values are not what the options say they are: a
+                class index out of range, a target or a prediction without activation outside [0, 1]. On a GPU that
+                check would stall every step: a bad class index ends in the device's own assertion, a bad probability
+                in a NaN loss.
             TypeError: When the input is not of floating point.
         """
         logits = _plain(input)
         if not logits.is_floating_point():
             raise TypeError(f"input must be of floating point, got {input.dtype}.")
+        if logits.numel() == 0:
+            raise ValueError(f"input is empty: its shape is {tuple(input.shape)}.")
         logits = logits if logits.dtype == torch.float64 else logits.float()
         labels = _plain(target)
         channels = logits.shape[1]

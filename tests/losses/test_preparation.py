@@ -98,6 +98,7 @@ def test_bad_options_are_named() -> None:
     [
         ({"sigmoid": True}, logits(1), torch.ones(1, 1, 2, 3), AssertionError, "different shape"),
         ({"sigmoid": True}, logits(1), torch.ones(2, 2), AssertionError, "different shape"),
+        ({"sigmoid": True}, logits(1)[:0], torch.ones(0, 1, 2, 2), ValueError, r"empty: its shape is \(0, 1, 2, 2\)"),
         ({"softmax": True}, logits(), LABELS, AssertionError, "different shape"),
         ({"softmax": True, "to_onehot_y": True}, logits(), torch.ones(1, 3, 2, 2), AssertionError, "one channel"),
         ({"softmax": True, "to_onehot_y": True}, logits(), LABELS + 1, ValueError, "from 1 to 3, but input has 3"),

@@ -41,7 +41,8 @@ def cross_entropy(
     if is_exclusive:
         if balanced:
             weights = _balance(_count(target, mask))  # (B, C, 1, ...)
-        entropy = -weights * target * torch.log_softmax(logits, dim=1)
+        # A class that is ruled out by a logit of -inf costs nothing where it is not the target's.
+        entropy = -weights * torch.where(target == 0, 0.0, target * torch.log_softmax(logits, dim=1))
         return _mean(entropy.sum(1, keepdim=True), mask)
 
     positive, negative = weights, one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -33,9 +34,8 @@ class CWMILoss(_Loss):
     itself (sigmoid, probabilities, or another activation). It is taken from logits after ``softmax`` or ``sigmoid``.
 
     Args:
-        include_background: If False, the mutual information leaves out channel 0. Cross-entropy always uses all
-            channels. Of two softmax channels both have the same information: False halves the cost and leaves the mean
-            as it is.
+        include_background: If False, channel 0 is left out; only the cross-entropy after ``softmax`` uses all channels
+            all the same. Two softmax channels have the same information, and False halves its cost.
         to_onehot_y: Whether the target holds class indices ``(B, 1, H, W)``.
         sigmoid: Apply a sigmoid to the prediction.
         softmax: Apply a softmax over the channels of the prediction.
@@ -50,7 +50,8 @@ class CWMILoss(_Loss):
             ``"balanced"`` for the paper's balance, from each image's own class counts; or ``None``. Without softmax,
             values weigh the foreground of their channel (as ``pos_weight`` of ``BCEWithLogitsLoss``). The mean over
             voxels is not divided by the weights.
-        ignore_index: Voxels of this class, or with this label, count in neither term.
+        ignore_index: Voxels of this class, or with this label in any channel, count in neither term. After ``softmax``,
+            an index that is no channel of a one-hot target stands for voxels without any class too.
         reduction: ``"mean"`` over batch and channels, ``"sum"``, or ``"none"``. The cross-entropy of exclusive classes
             is one number for an image; it counts in each of its channels.
         frequency_grid: ``"centred"``, or ``"published"`` for the grid of the paper's released code, one bin off.
@@ -92,10 +93,10 @@ class CWMILoss(_Loss):
         super().__init__(reduction=LossReduction(reduction).value)
         check_pyramid_options(num_levels, num_orientations, frequency_grid)
         for name, value in (("lambda_ce", lambda_ce), ("lambda_mi", lambda_mi)):
-            if not value >= 0:
-                raise ValueError(f"{name} must not be negative, got {value}.")
-        if not alpha > 0:
-            raise ValueError(f"alpha must be positive, got {alpha}.")
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must not be negative, and finite, got {value}.")
+        if not 0 < alpha < math.inf:
+            raise ValueError(f"alpha must be positive and finite, got {alpha}.")
         self.prepare = Preparation(include_background, to_onehot_y, sigmoid, softmax, other_act, ignore_index)
         self.num_levels = num_levels
         self.num_orientations = num_orientations
@@ -129,7 +130,7 @@ class CWMILoss(_Loss):
             raise ValueError(f"CWMILoss compares two-dimensional images (B, C, H, W), got {tuple(input.shape)}.")
         prepared = self.prepare(input, target)
         probabilities, targets = (t[:, prepared.compared] for t in (prepared.probabilities, prepared.target))
-        loss = probabilities.new_zeros(probabilities.shape[:2])  # (B, C)
+        loss = probabilities.flatten(2)[..., 0] * 0  # (B, C), a function of the input even where both lambdas are 0
         if self.lambda_ce:
             entropy = cross_entropy(
                 prepared,
@@ -164,7 +165,7 @@ def _class_weight(weight: Sequence[float] | Tensor | str | None) -> Tensor | Non
         return None
     if weight is None:
         return None
-    values = torch.as_tensor(weight, dtype=torch.float32).reshape(-1)
-    if not bool((values >= 0).all()):
-        raise ValueError(f"weight must not be negative, got {values.tolist()}.")
+    values = torch.as_tensor(weight, dtype=torch.float32).detach().clone().reshape(-1)
+    if not bool(((values >= 0) & values.isfinite()).all()):
+        raise ValueError(f"weight must not be negative, and finite, got {values.tolist()}.")
     return values

@@ -46,8 +46,8 @@ class Preparation:
         sigmoid: Apply a sigmoid to the prediction.
         softmax: Apply a softmax over the channels of the prediction.
         other_act: Another activation, applied to the prediction.
-        ignore_index: Voxels of this class, or with this label, do not count. With a one-hot target, an index that is
-            no channel stands for voxels without any class.
+        ignore_index: Voxels of this class, or with this label in any channel of the target, do not count. After
+            softmax, an index that is no channel of a one-hot target stands for voxels without any class too.
 
     Raises:
         TypeError: When ``other_act`` is not callable.
@@ -78,8 +78,8 @@ class Preparation:
             AssertionError: When the shapes do not fit.
             ValueError: When the input is empty. On the CPU also when values are not what the options say they are: a
                 class index out of range, a target or a prediction without activation outside [0, 1]. On a GPU that
-                check would stall every step: a bad class index ends in the device's own assertion, a bad probability
-                in a NaN loss.
+                check would stall every step: a bad class index ends in the device's own assertion, other bad values in
+                a NaN loss.
             TypeError: When the input is not of floating point.
         """
         logits = _plain(input)
@@ -88,17 +88,15 @@ class Preparation:
         if logits.numel() == 0:
             raise ValueError(f"input is empty: its shape is {tuple(input.shape)}.")
         logits = logits if logits.dtype == torch.float64 else logits.float()
-        labels = _plain(target)
+        labels = _plain(target).detach()
         channels = logits.shape[1]
-        if channels == 1:
+        if channels == 1 and not torch.compiler.is_compiling():
             self._warn_of_ignored_options()
         if logits.ndim != labels.ndim:
             raise AssertionError(f"ground truth has different shape ({target.shape}) from input ({input.shape})")
 
         is_exclusive = self.softmax and channels > 1
-        mask = None
-        if self.ignore_index is not None:
-            mask = create_ignore_mask(labels.to(logits.dtype), self.ignore_index).bool()
+        mask = self._mask(labels.to(logits.dtype), is_exclusive)
         if self.to_onehot_y and channels > 1:
             labels = self._one_hot(labels, channels, mask)
         if labels.shape != logits.shape:
@@ -108,15 +106,26 @@ class Preparation:
             # What does not count may be anything, NaN included.
             labels, logits = torch.where(mask, labels, 0.0), torch.where(mask, logits, 0.0)
         _check_range(labels, "target", "Give class indices with to_onehot_y=True, or scale a mask of 0 and 255.")
+        if not _values_can_be_read(labels):
+            labels = torch.where(_is_in_range(labels), labels, torch.nan)
 
         probabilities = self._activate(logits, is_exclusive)
         if probabilities is logits or self.other_act is not None:
             _check_range(probabilities, "input", "Logits need sigmoid=True, softmax=True or other_act.")
             # Rounding may go beyond [0, 1] a little; what is further off shall not pass on a GPU either.
-            is_near = (probabilities - 0.5).abs() <= 0.5 + _SLACK
-            probabilities = torch.where(is_near, probabilities.clamp(0, 1), torch.nan)
+            probabilities = torch.where(_is_in_range(probabilities), probabilities.clamp(0, 1), torch.nan)
         compared = slice(None) if self.include_background or channels == 1 else slice(1, None)
         return Prepared(logits, probabilities, labels, mask, is_exclusive, compared)
+
+    def _mask(self, labels: Tensor, is_exclusive: bool) -> Tensor | None:
+        if self.ignore_index is None:
+            return None
+        is_channel = 0 <= self.ignore_index < labels.shape[1]
+        if labels.shape[1] == 1 or is_channel:
+            return create_ignore_mask(labels, self.ignore_index).bool()
+        mask = (labels != self.ignore_index).all(1, keepdim=True)
+        # MONAI's rule, which would drop the whole background where channels are not exclusive.
+        return mask & create_ignore_mask(labels, self.ignore_index).bool() if is_exclusive else mask
 
     def _activate(self, logits: Tensor, is_exclusive: bool) -> Tensor:
         if is_exclusive:
@@ -128,6 +137,8 @@ class Preparation:
     def _one_hot(self, labels: Tensor, channels: int, mask: Tensor | None) -> Tensor:
         if labels.shape[1] != 1:
             raise AssertionError(f"to_onehot_y needs class indices with one channel, got the shape {labels.shape}.")
+        if not labels.is_floating_point():
+            labels = labels.long()
         if mask is not None:
             labels = torch.where(mask, labels, torch.zeros_like(labels))
         if _values_can_be_read(labels):
@@ -155,6 +166,10 @@ def _plain(tensor: Tensor) -> Tensor:
 
 def _values_can_be_read(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and tensor.numel() > 0 and not torch.compiler.is_compiling()
+
+
+def _is_in_range(values: Tensor) -> Tensor:
+    return (values - 0.5).abs() <= 0.5 + _SLACK
 
 
 def _check_range(values: Tensor, name: str, advice: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -123,12 +124,17 @@ def test_a_missing_data_set_is_named(bundle: Path) -> None:
 
 def test_two_processes_train_together(bundle: Path, rings_dir: Path) -> None:
     launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1", "--nproc_per_node=2")
-    configs = "['configs/train.json','configs/multi_gpu_train.json']"
+    save = "$torch.save(@network.module.state_dict(), @bundle_root + '/rank' + str(dist.get_rank()) + '.pt')"
+    (bundle / "configs" / "save.json").write_text(json.dumps({"+run": [save]}))
+    configs = "['configs/train.json','configs/multi_gpu_train.json','configs/save.json']"
     size = [f"--{key}={value}" for key, value in (SHORT | {"epochs": 2}).items()]
     printed = run_bundle(
         "--config_file", configs, "--dataset_dir", str(rings_dir), *size, cwd=bundle, launcher=launcher
     )
     assert printed.count("Epoch[2] Metrics") == 1  # the other process keeps quiet
+    # They saw different patches, and agree on the weights all the same.
+    ranks = [torch.load(bundle / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
+    assert all(torch.equal(value, ranks[1][name]) for name, value in ranks[0].items())
     network = make_workflow(bundle, "train.json").network_def
     network.load_state_dict(weights(bundle))
 

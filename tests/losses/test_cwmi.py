@@ -96,6 +96,39 @@ def test_weights_that_are_zero_switch_a_term_off(reduction: str) -> None:
     assert (information < 0).all()
 
 
+def test_both_weights_zero_leave_a_graph() -> None:
+    logits, labels = example(1)
+    CWMILoss(sigmoid=True, lambda_ce=0, lambda_mi=0)(logits, labels).backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().max() == 0
+
+
+def test_without_softmax_the_background_is_left_out_of_both_terms() -> None:
+    logits, labels = example()
+    target = one_hot(labels, 3)
+    found = CWMILoss(sigmoid=True, include_background=False, reduction="none")(logits, target)
+    expected = CWMILoss(sigmoid=True, reduction="none")(logits[:, 1:], target[:, 1:])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_no_gradient_flows_to_the_target() -> None:
+    logits, labels = example(1)
+    target = labels.float().requires_grad_()
+    CWMILoss(sigmoid=True)(logits, target).backward()
+    assert target.grad is None
+
+
+def test_a_class_that_is_ruled_out_costs_nothing_elsewhere() -> None:
+    logits, labels = example()
+    logits = torch.where(torch.tensor([True, True, False])[:, None, None], logits, -torch.inf)
+    labels = labels.clamp_max(1)
+    logits = logits.detach().requires_grad_()
+    loss = CWMILoss(**MULTI_CLASS, lambda_mi=0)(logits, labels)
+    torch.testing.assert_close(loss, 0.9 * F.cross_entropy(logits, labels[:, 0]))
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert gradient.isfinite().all()
+
+
 def test_a_scheduler_may_set_the_weights() -> None:
     logits, labels = example(1)
     loss = CWMILoss(sigmoid=True, lambda_mi=0)
@@ -116,6 +149,16 @@ def test_ignored_voxels_count_in_neither_term(options: dict[str, Any]) -> None:
     spoilt = logits.detach().clone()
     spoilt[..., 5:15, 10:20] = torch.nan
     torch.testing.assert_close(loss(spoilt, labels), expected)
+
+
+def test_the_edges_of_what_is_ignored_are_no_information() -> None:
+    logits, labels = example(1)
+    labels[..., 5:15, 10:20] = 255
+    loss = CWMILoss(sigmoid=True, lambda_ce=0, ignore_index=255)
+    assert loss(torch.zeros_like(logits), labels).abs() < 1e-5
+    mask = labels != 255
+    expected = -mutual_information(torch.sigmoid(logits), labels * mask, mask=mask).sum(0).mean()
+    torch.testing.assert_close(loss(logits, labels), expected)
 
 
 FINITE_OPTIONS: dict[str, tuple[dict[str, Any], Callable[[torch.Tensor], torch.Tensor]]] = {
@@ -169,9 +212,9 @@ def test_maps_too_small_for_a_level_leave_cross_entropy(size: tuple[int, int]) -
 
 def test_gradient_descent_finds_the_target() -> None:
     target = targets((48, 48))["blobs"][None, None]
-    logits = torch.zeros(1, 1, 48, 48, requires_grad=True)
+    logits = (0.1 * (target - 0.5)).requires_grad_()  # which side is foreground; information alone does the rest
     optimizer = torch.optim.Adam([logits], lr=0.1)
-    loss = CWMILoss(sigmoid=True)
+    loss = CWMILoss(sigmoid=True, lambda_ce=0)
     first = float(loss(logits, target))
     for _ in range(60):
         optimizer.zero_grad()
@@ -259,6 +302,9 @@ def test_compiled_by_inductor() -> None:
         ({"num_orientations": 1}, ValueError, "num_orientations"),
         ({"frequency_grid": "shifted"}, ValueError, "frequency_grid"),
         ({"alpha": 0}, ValueError, "alpha"),
+        ({"alpha": float("inf")}, ValueError, "alpha"),
+        ({"lambda_mi": float("inf")}, ValueError, "lambda_mi"),
+        ({"weight": [float("inf")]}, ValueError, "weight"),
     ],
 )
 def test_bad_options_are_named(options: dict[str, Any], error: type[Exception], named: str) -> None:

@@ -11,6 +11,10 @@ from monai_cwmi.losses.preparation import Preparation
 LABELS = torch.tensor([[[[0, 1], [2, 1]]]])  # (1, 1, 2, 2)
 
 
+# Three channels that may overlap; the first voxel has none of them, the third is unknown in one.
+MULTI_LABEL = torch.tensor([[[[0, 1], [0, 1]], [[0, 1], [255, 0]], [[0, 0], [1, 0]]]])
+
+
 def logits(channels: int = 3, **options: Any) -> torch.Tensor:
     return torch.randn(1, channels, 2, 2, generator=torch.Generator().manual_seed(0), **options)
 
@@ -36,10 +40,12 @@ def test_other_activations(options: dict[str, Any], expected: torch.Tensor) -> N
     assert not prepared.is_exclusive
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool, torch.float16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.int64, torch.bool, torch.float16, torch.float64])
 def test_targets_of_any_dtype(dtype: torch.dtype) -> None:
     prepared = Preparation(sigmoid=True)(logits(1), (LABELS > 0).to(dtype))
     assert torch.equal(prepared.target, (LABELS > 0).float())
+    prepared = Preparation(softmax=True, to_onehot_y=True)(logits(2), (LABELS > 0).to(dtype))
+    assert torch.equal(prepared.target[:, 1:], (LABELS > 0).float())
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -65,12 +71,13 @@ def test_the_background_is_left_out_of_the_comparison_only() -> None:
         ({"to_onehot_y": True, "ignore_index": 255}, LABELS.masked_fill(LABELS == 2, 255), [[1, 1], [0, 1]]),
         ({"to_onehot_y": True, "ignore_index": 1}, LABELS, [[1, 0], [1, 0]]),
         ({"ignore_index": -1}, torch.tensor([[[[1, 0], [1, 0]]]]).expand(1, 3, 2, 2), [[1, 0], [1, 0]]),
+        ({"ignore_index": 255, "softmax": False, "sigmoid": True}, MULTI_LABEL, [[1, 1], [0, 1]]),
     ],
 )
 def test_ignored_voxels(options: dict[str, Any], target: torch.Tensor, expected: list[list[int]]) -> None:
     spoilt = logits()
     spoilt[..., ~torch.tensor(expected).bool()] = torch.nan
-    prepared = Preparation(softmax=True, **options)(spoilt, target)
+    prepared = Preparation(**{"softmax": True} | options)(spoilt, target)
     assert prepared.mask is not None
     assert prepared.mask[0, 0].int().tolist() == expected
     assert prepared.probabilities.isfinite().all()

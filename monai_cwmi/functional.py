@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -122,6 +123,12 @@ def mutual_information(
     return _level_terms(mutual_information_terms, prediction, target, mask, spec, alpha)
 
 
+def check_alpha(alpha: float) -> None:
+    """Raise a ``ValueError`` unless the ridge of the regression is positive and finite."""
+    if not 0 < alpha < math.inf:
+        raise ValueError(f"alpha must be positive and finite, got {alpha}.")
+
+
 def _level_terms(
     terms: Callable[[BandCovariances, float, float], Tensor],
     prediction: Tensor,
@@ -131,8 +138,7 @@ def _level_terms(
     alpha: float,
 ) -> Tensor:
     """Check and prepare the images and apply a function of their bands' covariances, ``(N, B, C)``."""
-    if not alpha > 0:
-        raise ValueError(f"alpha must be positive, got {alpha}.")
+    check_alpha(alpha)
     if not prediction.is_floating_point():
         raise TypeError(f"prediction must be of floating point, got {prediction.dtype}.")
     if prediction.ndim != 4 or prediction.shape != target.shape:

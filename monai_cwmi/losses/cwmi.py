@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from monai_cwmi.filters import FrequencyGrid, check_pyramid_options
-from monai_cwmi.functional import mutual_information
+from monai_cwmi.functional import check_alpha, mutual_information
 from monai_cwmi.losses.cross_entropy import cross_entropy
 from monai_cwmi.losses.preparation import Preparation
 
@@ -95,8 +95,7 @@ class CWMILoss(_Loss):
         for name, value in (("lambda_ce", lambda_ce), ("lambda_mi", lambda_mi)):
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must not be negative, and finite, got {value}.")
-        if not 0 < alpha < math.inf:
-            raise ValueError(f"alpha must be positive and finite, got {alpha}.")
+        check_alpha(alpha)
         self.prepare = Preparation(include_background, to_onehot_y, sigmoid, softmax, other_act, ignore_index)
         self.num_levels = num_levels
         self.num_orientations = num_orientations

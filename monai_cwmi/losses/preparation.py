@@ -96,7 +96,7 @@ class Preparation:
             raise AssertionError(f"ground truth has different shape ({target.shape}) from input ({input.shape})")
 
         is_exclusive = self.softmax and channels > 1
-        mask = self._mask(labels.to(logits.dtype), is_exclusive)
+        mask = self._mask(labels, is_exclusive)
         if self.to_onehot_y and channels > 1:
             labels = self._one_hot(labels, channels, mask)
         if labels.shape != logits.shape:
@@ -120,6 +120,7 @@ class Preparation:
     def _mask(self, labels: Tensor, is_exclusive: bool) -> Tensor | None:
         if self.ignore_index is None:
             return None
+        labels = labels.float()
         is_channel = 0 <= self.ignore_index < labels.shape[1]
         if labels.shape[1] == 1 or is_channel:
             return create_ignore_mask(labels, self.ignore_index).bool()

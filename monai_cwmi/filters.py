@@ -10,12 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 FrequencyGrid = Literal["centred", "published"]
+
+
+class PyramidSpec(NamedTuple):
+    """Options of a steerable pyramid: all that its filters depend on besides the size of the image."""
+
+    num_levels: int
+    num_orientations: int
+    is_complex: bool
+    frequency_grid: FrequencyGrid
 
 
 def check_pyramid_options(num_levels: int, num_orientations: int, frequency_grid: str) -> None:
@@ -111,30 +120,44 @@ def residual_filters(frequencies: tuple[Tensor, Tensor], spatial_shape: tuple[in
     Returns:
         Float64 tensor ``(h, w)``.
     """
-    radius, _ = _polar(frequencies, spatial_shape)
+    radius, _ = polar(frequencies, spatial_shape)
     octaves = torch.log2(2 * radius / _centre(level))  # 0 at the centre of the next level, 1 at this level's
     return torch.cos(math.pi / 2 * octaves.clamp(0, 1))
+
+
+def polar(frequencies: tuple[Tensor, ...], spatial_shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Radius ``r`` and angle ``theta`` from the row axis, in radians, of each angular frequency ``(h, w)``."""
+    rows, columns = (2 * math.pi * q / size for q, size in zip(frequencies, spatial_shape, strict=True))
+    return torch.hypot(rows[:, None], columns), torch.atan2(*torch.broadcast_tensors(columns, rows[:, None]))
+
+
+def radial_window(radius: Tensor, level: int) -> Tensor:
+    """Window ``R_n(r)`` of a level; zero unless within an octave of its centre."""
+    octaves = torch.log2(radius / _centre(level))
+    return torch.where(octaves.abs() < 1, torch.cos(math.pi / 2 * octaves), 0.0)
+
+
+def orientation_cosines(angle: Tensor, num_orientations: int) -> Tensor:
+    """Cosine of the angle to each orientation, ``(K, *angle.shape)``."""
+    directions = math.pi / num_orientations * torch.arange(num_orientations, dtype=torch.float64)
+    return torch.cos(angle - directions.reshape(-1, *[1] * angle.ndim))
+
+
+def lobe_amplitude(num_orientations: int, is_complex: bool) -> float:
+    """Factor of the lobes; chosen such that the squared lobes of the real pyramid sum to one."""
+    order = num_orientations - 1
+    amplitude = 2**order * math.factorial(order) / math.sqrt(num_orientations * math.factorial(2 * order))
+    return 2 * amplitude if is_complex else amplitude
 
 
 def _centre(level: int) -> float:
     return math.pi / 2**level
 
 
-def _polar(frequencies: tuple[Tensor, ...], spatial_shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    rows, columns = (2 * math.pi * q / size for q, size in zip(frequencies, spatial_shape, strict=True))
-    return torch.hypot(rows[:, None], columns), torch.atan2(*torch.broadcast_tensors(columns, rows[:, None]))
-
-
 def _lobes(
     frequencies: tuple[Tensor, ...], spatial_shape: tuple[int, int], level: int, num_orientations: int, is_complex: bool
 ) -> Tensor:
-    radius, angle = _polar(frequencies, spatial_shape)  # (h, w)
-    octaves = torch.log2(radius / _centre(level))
-    radial = torch.where(octaves.abs() < 1, torch.cos(math.pi / 2 * octaves), 0.0)
-    order = num_orientations - 1
-    directions = math.pi / num_orientations * torch.arange(num_orientations, dtype=torch.float64)
-    cosine = torch.cos(angle - directions[:, None, None])  # (K, h, w)
-    # Chosen such that the squared lobes of the real pyramid sum to one.
-    amplitude = 2**order * math.factorial(order) / math.sqrt(num_orientations * math.factorial(2 * order))
-    angular = 2 * cosine.clamp_min(0) ** order if is_complex else cosine.abs() ** order
-    return radial * amplitude * angular
+    radius, angle = polar(frequencies, spatial_shape)  # (h, w)
+    cosine = orientation_cosines(angle, num_orientations)  # (K, h, w)
+    angular = (cosine.clamp_min(0) if is_complex else cosine.abs()) ** (num_orientations - 1)
+    return radial_window(radius, level) * lobe_amplitude(num_orientations, is_complex) * angular

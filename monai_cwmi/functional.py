@@ -8,9 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from monai_cwmi.filters import FrequencyGrid, check_pyramid_options, fitting_levels
-from monai_cwmi.information import conditional_entropy_terms, mutual_information_terms
-from monai_cwmi.spectral import BandCovariances, PyramidSpec, band_covariances
+from monai_cwmi.filters import FrequencyGrid, PyramidSpec, check_pyramid_options, fitting_levels
+from monai_cwmi.information import BandCovariances, conditional_entropy_terms, mutual_information_terms
+from monai_cwmi.spectral import spectral_covariances
+from monai_cwmi.subbands import subband_covariances
 
 # Bound of a covariance matrix's rounding errors relative to its trace, some ten times the largest ones measured.
 _ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-13}
@@ -152,8 +153,9 @@ def _level_terms(
     spec = spec._replace(num_levels=fitting_levels(prediction.shape[2:], spec.num_levels))
     if spec.num_levels == 0:
         return prediction.flatten(2)[..., :0].movedim(-1, 0)  # (0, B, C), still a function of the prediction
+    covariances = spectral_covariances if spec.frequency_grid == "centred" else subband_covariances
     with torch.autocast(prediction.device.type, enabled=False):  # which would take sums of squares to half precision
-        return terms(band_covariances(prediction, target, spec), alpha, _ROUNDING[dtype]).to(dtype)
+        return terms(covariances(prediction, target, spec), alpha, _ROUNDING[dtype]).to(dtype)
 
 
 def _centred_within(image: Tensor, mask: Tensor) -> Tensor:

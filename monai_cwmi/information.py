@@ -17,15 +17,12 @@ class BandCovariances(NamedTuple):
     """Covariances at each level, as sums over pixels, of prediction ``p`` and residual ``d = y - c p`` of target ``y``.
 
     Attributes:
-        prediction: ``G_PP``, ``(N, B, C, K, K)``, real symmetric.
-        residual: ``G_DD``, ``(N, B, C, K, K)``, real symmetric.
-        cross: ``G_DP``, ``(N, B, C, K, K)``; complex in the complex pyramid, else real.
-        coefficient: ``c``, ``(N, B, C)``, regression coefficient of the target on the prediction; no gradient.
+        matrices: ``G_PP``, ``G_DD``, ``Re G_DP`` and, in the complex pyramid, ``Im G_DP``, float64
+            ``(4 or 3, N, B, C, K, K)``.
+        coefficient: ``c``, float64 ``(N, B, C)``, regression coefficient of the target on the prediction; no gradient.
     """
 
-    prediction: Tensor
-    residual: Tensor
-    cross: Tensor
+    matrices: Tensor
     coefficient: Tensor
 
 
@@ -43,7 +40,7 @@ def conditional_entropy_terms(covariances: BandCovariances, alpha: float, roundi
     Returns:
         ``(N, B, C)``, natural logarithm.
     """
-    return _terms(covariances, alpha, rounding)[0]
+    return _LogDets.apply(*covariances, alpha, rounding)[0]
 
 
 def mutual_information_terms(covariances: BandCovariances, alpha: float, rounding: float) -> Tensor:
@@ -57,67 +54,61 @@ def mutual_information_terms(covariances: BandCovariances, alpha: float, roundin
     Returns:
         ``(N, B, C)``, natural logarithm.
     """
-    conditional, own = _terms(covariances, alpha, rounding)
+    conditional, own = _LogDets.apply(*covariances, alpha, rounding)
     return own - conditional
 
 
-def target_covariance(covariances: BandCovariances) -> Tensor:
-    """``G_YY`` of the target ``y = d + c p``, ``(N, B, C, K, K)``, without gradient."""
-    prediction, residual, cross, c = (t.detach() for t in covariances)
-    c = c[..., None, None]
-    return residual + c * (cross + cross.mH).real + c.square() * prediction
-
-
-def _terms(covariances: BandCovariances, alpha: float, rounding: float) -> tuple[Tensor, Tensor]:
+class _LogDets(torch.autograd.Function):
     r"""``log det C`` and, without gradient, ``log det G_YY``, ``(N, B, C)`` each.
 
     ``C`` is the covariance of what the ridge regression :math:`B` of target on prediction leaves, plus
-    :math:`\alpha B B^H`. In this form nothing large cancels, and as ``B`` minimises it, an error in ``B`` counts squared
-    only; its gradient, zero at the minimum, is left out.
+    :math:`\alpha B B^H`. In this form nothing large cancels, and as ``B`` minimises it, an error in ``B`` counts
+    squared only; its gradient, zero at the minimum, is left out.
     """
-    prediction, residual, cross, coefficient = covariances
-    with torch.no_grad():
-        target = target_covariance(covariances)
-        identity = torch.eye(target.shape[-1], dtype=target.dtype, device=target.device)
-        null_prediction, null_target = _null_ridge(torch.stack((prediction, target)), alpha, rounding)
-        noise = alpha * identity + null_prediction
-        # The regression of the residual d = y - c p; that of y is larger by c I.
-        c = coefficient[..., None, None] * identity
-        residual_b = (cross - c @ noise) @ _inverse(prediction + noise).to(cross.dtype)
-        b = residual_b + c
-        # Lest rounding errors count as information, the same is added to both. They mostly average out, so that a
-        # fortieth of their bound will nearly always do; where not, take it whole.
-        common = rounding * _trace(residual) * identity
-        ridge = null_target + common / 40
-        noise_left = alpha * b @ b.mH
-        conditional = _unexplained(prediction, residual, cross, residual_b) + noise_left
-        indefinite = torch.linalg.cholesky_ex(conditional + ridge).info > 0  # (N, B, C)
-        ridge = ridge + torch.where(indefinite[..., None, None], common, 0.0)
-    return _LogDet.apply(prediction, residual, cross, residual_b, noise_left + ridge), _log_det(target + ridge)
-
-
-def _unexplained(prediction: Tensor, residual: Tensor, cross: Tensor, b: Tensor) -> Tensor:
-    """Covariance of ``d - B p``, ``(..., K, K)``."""
-    explained = b @ cross.mH
-    return residual - explained - explained.mH + b @ prediction.to(b.dtype) @ b.mH
-
-
-class _LogDet(torch.autograd.Function):
-    """Log determinant of the covariance of ``d - B p`` plus a constant, with ``B`` fixed."""
 
     @staticmethod
-    def forward(ctx: Any, prediction: Tensor, residual: Tensor, cross: Tensor, b: Tensor, constant: Tensor) -> Tensor:
-        factor = torch.linalg.cholesky_ex(_unexplained(prediction, residual, cross, b) + constant).L
-        inverse = torch.cholesky_inverse(factor)
-        weighted = inverse @ b
-        gradients = (b.mH @ weighted).real, inverse.real, -2 * weighted
-        ctx.save_for_backward(*gradients)
-        return 2 * factor.diagonal(dim1=-2, dim2=-1).real.log().sum(-1)
+    def forward(
+        ctx: Any, matrices: Tensor, coefficient: Tensor, alpha: float, rounding: float
+    ) -> tuple[Tensor, Tensor]:
+        prediction, residual = matrices[:2]
+        cross = torch.complex(matrices[2], matrices[3]) if len(matrices) == 4 else matrices[2]
+        c = coefficient[..., None, None]
+        target = residual + c * (matrices[2] + matrices[2].mT) + c.square() * prediction  # of d + c p
+        identity = torch.eye(target.shape[-1], dtype=target.dtype, device=target.device)
+        null_prediction, null_target = _null_ridge(torch.stack((prediction, target)), alpha, rounding)
+
+        noise = alpha * identity + null_prediction
+        inverse = torch.linalg.inv_ex(prediction + noise).inverse
+        # The regression of the residual d = y - c p; that of y is larger by c I.
+        residual_b = (cross - c * noise) @ inverse.to(cross.dtype)
+        b = residual_b + c * identity
+        explained = residual_b @ cross.mH
+        conditional = residual - explained - explained.mH
+        conditional += residual_b @ prediction.to(cross.dtype) @ residual_b.mH + alpha * (b @ b.mH)
+
+        # Lest rounding errors count as information, the same ridge is added to both. The errors mostly average out, so
+        # that a fortieth of their bound will nearly always do; where not, take it whole.
+        common = rounding * _trace(residual) * identity
+        ridges = torch.stack((null_target + common / 40, null_target + common))
+        factors, info = torch.linalg.cholesky_ex(torch.stack((conditional, target.to(cross.dtype)))[:, None] + ridges)
+        log_dets = 2 * factors.diagonal(dim1=-2, dim2=-1).real.log().sum(-1)  # (2, 2, N, B, C)
+        is_definite = info[0, 0] == 0  # (N, B, C)
+
+        inverse = torch.cholesky_inverse(torch.where(is_definite[..., None, None], *factors[0]))
+        weighted = inverse @ residual_b
+        parts = [(residual_b.mH @ weighted).real, inverse.real, -2 * weighted.real]
+        if cross.is_complex():
+            parts.append(-2 * weighted.imag)
+        ctx.save_for_backward(torch.stack(parts))
+        conditional_entropy, own = torch.where(is_definite, log_dets[:, 0], log_dets[:, 1])
+        ctx.mark_non_differentiable(own)
+        return conditional_entropy, own
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        return *(grad[..., None, None] * gradient for gradient in ctx.saved_tensors), None, None
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        (gradient,) = ctx.saved_tensors
+        return grad[..., None, None] * gradient, None, None, None
 
 
 def _null_ridge(matrix: Tensor, alpha: float, rounding: float) -> Tensor:
@@ -130,16 +121,8 @@ def _null_ridge(matrix: Tensor, alpha: float, rounding: float) -> Tensor:
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     floor = 20 * rounding * alpha
     r = rounding * _trace(matrix) + floor
-    return r * torch.linalg.matrix_power(r * _inverse(matrix + r * identity), 4) + floor * identity
-
-
-def _inverse(matrix: Tensor) -> Tensor:
-    return torch.cholesky_inverse(torch.linalg.cholesky_ex(matrix).L)
-
-
-def _log_det(matrix: Tensor) -> Tensor:
-    factor = torch.linalg.cholesky_ex(matrix).L
-    return 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    inverse = torch.linalg.inv_ex(matrix + r * identity).inverse
+    return r * torch.linalg.matrix_power(r * inverse, 4) + floor * identity
 
 
 def _trace(matrix: Tensor) -> Tensor:

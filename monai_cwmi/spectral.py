@@ -19,8 +19,8 @@ from monai_cwmi.tables import Tables, cached_tables, place_bound
 # Any regression coefficient is right and only rounding depends on it; without contrast, 0 is as good as any.
 _NO_CONTRAST = 1e-6
 
-# Frequencies, of all images together, whose products are made at a time.
-_CHUNK = 2**18
+# Pixels, of several images together, that are transformed at a time.
+_GROUP = 2**19
 
 
 def spectral_covariances(prediction: Tensor, target: Tensor, spec: PyramidSpec) -> BandCovariances:
@@ -36,13 +36,7 @@ def spectral_covariances(prediction: Tensor, target: Tensor, spec: PyramidSpec) 
     """
     images = prediction.shape[:2]
     matrices, c = _Covariances.apply(prediction.flatten(0, 1), target.detach().flatten(0, 1), spec)
-    predicted, residual, *cross = matrices.unflatten(2, images)  # (N, B, C, K, K) each
-    return BandCovariances(
-        prediction=predicted,
-        residual=residual,
-        cross=torch.complex(*cross) if spec.is_complex else cross[0],
-        coefficient=c.unflatten(1, images),
-    )
+    return BandCovariances(matrices.unflatten(2, images), c.unflatten(1, images))
 
 
 class _Covariances(torch.autograd.Function):
@@ -78,17 +72,23 @@ def _covariances(
     """
     spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred")
     tables = _tables(prediction, prediction.shape[1:], spec)
-    p_room, d_room = (prediction.new_empty(2, len(prediction), place_bound(prediction.shape[1:], spec)) for _ in range(2))
-    residual, c = _residual(prediction, target)
-    p, d = _sorted_spectrum(prediction, tables, p_room), _sorted_spectrum(residual, tables, d_room)  # (2, M, Q / L, L)
-    more = _level_coefficients(p, d, tables, num_levels)  # (N, M)
-    sums = _block_sums(p, d, more, tables, is_complex)  # (Q / L, A, F, M)
+    room = 2, len(prediction), place_bound(prediction.shape[1:], spec)
+    p_room, d_room = prediction.new_empty(room), prediction.new_empty(room)
+    coefficients, sums = [], []
+    for group in _groups(prediction):
+        residual, c = _residual(prediction[group], target[group])
+        p = _sorted_spectrum(prediction[group], tables, p_room[:, group])  # (2, m, Q / L, L)
+        d = _sorted_spectrum(residual, tables, d_room[:, group])
+        more = _level_coefficients(p, d, tables, num_levels)  # (N, m)
+        coefficients.append(c.double() + more.double())
+        sums.append(_block_sums(p, d, more, tables, is_complex))  # (Q / L, A, F, m)
+    sums = torch.cat(sums, dim=-1)
     segments = (tables.members @ sums.flatten(1).double()).unflatten(0, (num_levels, -1)).unflatten(-1, sums.shape[1:])
     segments = segments.permute(3, 0, 4, 1, 2).flatten(-2)  # (F, N, M, S A)
     matrices = segments[:3] @ tables.even
     if is_complex:
         matrices = torch.cat((matrices, segments[3:] @ tables.odd))
-    return matrices.unflatten(-1, (num_orientations, -1)), c.double() + more.double(), p_room, d_room
+    return matrices.unflatten(-1, (num_orientations, -1)), torch.cat(coefficients, dim=-1), p_room, d_room
 
 
 @_covariances.register_fake
@@ -126,20 +126,13 @@ def _gradient(
     if is_complex:
         weights = torch.cat((weights, -dp_imag[0][None] @ tables.odd.mT))  # (R, N, M, S A), R = 3 or 2
     harmonics = weights.unflatten(-1, (-1, tables.weights.shape[1])).permute(1, 3, 0, 2, 4)  # (N, S, R, M, A)
-    harmonics = harmonics.flatten(2, 3).flatten(0, 1).to(tables.weights.dtype)  # (N S, R M, A)
+    harmonics = harmonics.flatten(0, 1).to(tables.weights.dtype)  # (N S, R, M, A)
 
-    spectrum = p.new_empty(p.shape)
-    for blocks in _chunks(p):
-        with torch.autocast(p.device.type, enabled=False):  # a backward pass may run inside a region of it
-            spread = torch.bmm(harmonics[tables.segment[blocks]], tables.weights[blocks])  # (b, R M, L)
-        u, v, *w = spread.to(p.dtype).transpose(0, 1).unflatten(0, (-1, p.shape[1]))  # (M, b, L) each
-        p_chunk, d_chunk, out = (t[:, :, blocks] for t in (p, d, spectrum))
-        torch.mul(u, p_chunk, out=out).addcmul_(v, d_chunk)
-        if is_complex:
-            y = torch.addcmul(d_chunk, p_chunk, _of_blocks(c, tables, p.dtype)[:, blocks])
-            out[0].addcmul_(w[0], y[1], value=-1)
-            out[1].addcmul_(w[0], y[0])
-    return _image(spectrum.flatten(-2), tables, (height, width))
+    gradient = p.new_empty(p.shape[1], height, width)
+    for group in _groups(gradient):
+        spectrum = _gradient_spectrum(harmonics[:, :, group], c[:, group], p[:, group], d[:, group], tables)
+        gradient[group] = _image(spectrum, tables, (height, width))
+    return gradient
 
 
 @_gradient.register_fake
@@ -157,11 +150,11 @@ def _in_blocks(spectrum: Tensor, tables: Tables) -> Tensor:
     return spectrum[..., : len(tables.index)].unflatten(-1, tables.weights.shape[::2])
 
 
-def _chunks(spectrum: Tensor) -> list[slice]:
-    """Ranges of the blocks of spectra ``(2, M, Q / L, L)`` whose products fit a CPU's cache; all blocks on a GPU."""
-    num_blocks = spectrum.shape[2]
-    step = num_blocks if spectrum.is_cuda else max(1, _CHUNK // (spectrum.shape[1] * spectrum.shape[3]))
-    return [slice(start, start + step) for start in range(0, num_blocks, step)]
+def _groups(images: Tensor) -> list[slice]:
+    """Ranges of images ``(M, H, W)``, few enough at a time on a CPU to use memory over and over; all on a GPU."""
+    num_images, height, width = images.shape
+    step = num_images if images.is_cuda else max(1, _GROUP // (height * width))
+    return [slice(start, start + step) for start in range(0, num_images, step)]
 
 
 def _sorted_spectrum(image: Tensor, tables: Tables, room: Tensor) -> Tensor:
@@ -179,11 +172,7 @@ def _level_coefficients(p: Tensor, d: Tensor, tables: Tables, num_levels: int) -
 
     What is right for the image as a whole need not be so at each level.
     """
-    power, product = p.new_empty(2, p.shape[2], p.shape[1])  # (Q / L, M) each
-    for blocks in _chunks(p):
-        p_chunk, d_chunk = p[:, :, blocks], d[:, :, blocks]
-        for a, out in ((p_chunk, power), (d_chunk, product)):
-            out[blocks] = (a[0] * p_chunk[0]).addcmul_(a[1], p_chunk[1]).sum(-1).mT
+    power, product = ((a[0] * p[0]).addcmul_(a[1], p[1]).sum(-1).mT for a in (p, d))  # (Q / L, m) each
     levels = (tables.level == torch.arange(num_levels, device=p.device)[:, None]).to(p.dtype)  # (N, Q / L)
     return levels @ product / (levels @ power + _NO_CONTRAST)
 
@@ -193,21 +182,30 @@ def _block_sums(p: Tensor, d: Tensor, more: Tensor, tables: Tables, is_complex: 
 
     Takes from ``d`` what the levels' coefficients leave of it, in place.
     """
-    weights, num_fields, num_images = tables.weights, 4 if is_complex else 3, p.shape[1]
-    sums = weights.new_empty(*weights.shape[:2], num_fields * num_images)
-    more = _of_blocks(more, tables, p.dtype)
-    for blocks in _chunks(p):
-        p_chunk, d_chunk = p[:, :, blocks], d[:, :, blocks]
-        d_chunk.addcmul_(p_chunk, more[:, blocks], value=-1)
-        fields = p.new_empty(num_fields, *p_chunk.shape[1:])  # (F, M, b, L)
-        torch.mul(p_chunk[0], p_chunk[0], out=fields[0]).addcmul_(p_chunk[1], p_chunk[1])
-        torch.mul(d_chunk[0], d_chunk[0], out=fields[1]).addcmul_(d_chunk[1], d_chunk[1])
-        torch.mul(d_chunk[0], p_chunk[0], out=fields[2]).addcmul_(d_chunk[1], p_chunk[1])
-        if is_complex:
-            torch.mul(d_chunk[1], p_chunk[0], out=fields[3]).addcmul_(d_chunk[0], p_chunk[1], value=-1)
-        # A block's sum in the images' precision, the rest in double precision: one long sum would lose digits.
-        torch.bmm(weights[blocks], fields.flatten(0, 1).permute(1, 2, 0).to(weights.dtype), out=sums[blocks])
-    return sums.unflatten(2, (num_fields, num_images))
+    d.addcmul_(p, _of_blocks(more, tables, p.dtype), value=-1)
+    fields = p.new_empty(4 if is_complex else 3, *p.shape[1:])  # (F, m, Q / L, L)
+    torch.mul(p[0], p[0], out=fields[0]).addcmul_(p[1], p[1])
+    torch.mul(d[0], d[0], out=fields[1]).addcmul_(d[1], d[1])
+    torch.mul(d[0], p[0], out=fields[2]).addcmul_(d[1], p[1])
+    if is_complex:
+        torch.mul(d[1], p[0], out=fields[3]).addcmul_(d[0], p[1], value=-1)
+    # A block's sum in the images' precision, the rest in double precision: one long sum would lose digits.
+    blocks = fields.flatten(0, 1).permute(1, 2, 0).to(tables.weights.dtype)  # (Q / L, L, F m)
+    return torch.bmm(tables.weights, blocks).unflatten(2, fields.shape[:2])
+
+
+def _gradient_spectrum(harmonics: Tensor, c: Tensor, p: Tensor, d: Tensor, tables: Tables) -> Tensor:
+    """Spectrum of the gradient ``(2, m, Q)`` from harmonics ``(N S, R, m, A)`` of the factors of ``P`` and ``D``."""
+    with torch.autocast(p.device.type, enabled=False):  # a backward pass may run inside a region of it
+        spread = torch.bmm(harmonics[tables.segment].flatten(1, 2), tables.weights)  # (Q / L, R m, L)
+    u, v, *w = spread.to(p.dtype).transpose(0, 1).unflatten(0, harmonics.shape[1:3])  # (m, Q / L, L) each
+    spectrum = p.new_empty(p.shape)
+    torch.mul(u, p, out=spectrum).addcmul_(v, d)
+    if w:
+        y = torch.addcmul(d, p, _of_blocks(c, tables, p.dtype))
+        spectrum[0].addcmul_(w[0], y[1], value=-1)
+        spectrum[1].addcmul_(w[0], y[0])
+    return spectrum.flatten(-2)
 
 
 def _image(spectrum: Tensor, tables: Tables, shape: tuple[int, int]) -> Tensor:

@@ -25,12 +25,14 @@ def subband_covariances(prediction: Tensor, target: Tensor, spec: PyramidSpec) -
         The covariances in float64.
     """
     pyramid = SteerablePyramid(*spec)
-    levels = []
+    matrices, coefficients = [], []
     for predicted, own in zip(pyramid(prediction).bands, pyramid(target.detach()).bands, strict=True):
         p, y = predicted.flatten(-2), own.flatten(-2)  # (B, C, K, pixels)
         with torch.no_grad():
             c = (y * p.conj()).real.sum((-2, -1)) / (p.abs().square().sum((-2, -1)) + 1e-6)  # (B, C)
         d = y - c[..., None, None] * p
-        levels.append(BandCovariances((p @ p.mH).real, (d @ d.mH).real, d @ p.mH, c))
-    matrices = (torch.stack(kind) for kind in zip(*levels, strict=True))
-    return BandCovariances(*(kind.to(torch.complex128 if kind.is_complex() else torch.float64) for kind in matrices))
+        cross = d @ p.mH
+        parts = [(p @ p.mH).real, (d @ d.mH).real, cross.real]
+        matrices.append(torch.stack([*parts, cross.imag] if spec.is_complex else parts))
+        coefficients.append(c)
+    return BandCovariances(torch.stack(matrices, dim=1).double(), torch.stack(coefficients).double())

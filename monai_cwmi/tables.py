@@ -31,7 +31,8 @@ class Tables(NamedTuple):
     Attributes:
         index: Place in the flattened half plane, ``(Q,)``.
         num_odd: How many of these belong to odd levels.
-        weights: Window and harmonics at each frequency, ``(Q // L, A, L)``, ``L`` frequencies to a block, ``A = 2 K - 1``.
+        weights: Window and harmonics at each frequency, ``(Q // L, A, L)``; ``L`` frequencies to a block, ``A = 2 K - 1``
+            harmonics.
         level: Level of each block, from 0, ``(Q // L,)``.
         segment: Level and sector of each block as one number, ``(Q // L,)``.
         members: Ones where a block belongs to a segment, float64 ``(N S, Q // L)``, ``S`` sectors.

@@ -56,7 +56,7 @@ def conditional_entropy(
         levels that fit.
 
     Raises:
-        ValueError: When shapes differ or are not ``(B, C, H, W)``, or an option is out of its range.
+        ValueError: When shapes differ or are not ``(B, C, H, W)``, an image is empty, or an option is out of its range.
         TypeError: When the prediction is not of floating point.
 
     Example:
@@ -145,6 +145,8 @@ def _level_terms(
     if prediction.ndim != 4 or prediction.shape != target.shape:
         shapes = f"{tuple(prediction.shape)} and {tuple(target.shape)}"
         raise ValueError(f"prediction and target must have one shape (B, C, H, W), got {shapes}.")
+    if prediction.numel() == 0:
+        raise ValueError(f"prediction is empty: its shape is {tuple(prediction.shape)}.")
 
     dtype = torch.float64 if prediction.dtype == torch.float64 else torch.float32
     prediction, target = prediction.to(dtype), target.to(dtype)

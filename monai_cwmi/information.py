@@ -94,7 +94,8 @@ class _LogDets(torch.autograd.Function):
         log_dets = 2 * factors.diagonal(dim1=-2, dim2=-1).real.log().sum(-1)  # (2, 2, N, B, C)
         is_definite = info[0, 0] == 0  # (N, B, C)
 
-        inverse = torch.cholesky_inverse(torch.where(is_definite[..., None, None], *factors[0]))
+        factor, larger_factor = factors[0]
+        inverse = torch.cholesky_inverse(torch.where(is_definite[..., None, None], factor, larger_factor))
         weighted = inverse @ residual_b
         parts = [(residual_b.mH @ weighted).real, inverse.real, -2 * weighted.real]
         if cross.is_complex():
@@ -106,7 +107,7 @@ class _LogDets(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
         return grad[..., None, None] * gradient, None, None, None
 

@@ -55,7 +55,7 @@ class _Covariances(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
         return _gradient(grad, *ctx.saved_tensors, *ctx.shape, *ctx.spec[:3]), None, None
 
 
@@ -71,18 +71,19 @@ def _covariances(
         of ``p`` and ``d`` in the order of the tables, ``(2, M, at least Q)``, real and imaginary part apart.
     """
     spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred")
-    tables = _tables(prediction, prediction.shape[1:], spec)
-    room = 2, len(prediction), place_bound(prediction.shape[1:], spec)
+    num_images, height, width = prediction.shape
+    tables = _tables(prediction, (height, width), spec)
+    room = 2, num_images, place_bound((height, width), spec)
     p_room, d_room = prediction.new_empty(room), prediction.new_empty(room)
-    coefficients, sums = [], []
+    coefficients, groups = [], []
     for group in _groups(prediction):
         residual, c = _residual(prediction[group], target[group])
         p = _sorted_spectrum(prediction[group], tables, p_room[:, group])  # (2, m, Q / L, L)
         d = _sorted_spectrum(residual, tables, d_room[:, group])
         more = _level_coefficients(p, d, tables, num_levels)  # (N, m)
         coefficients.append(c.double() + more.double())
-        sums.append(_block_sums(p, d, more, tables, is_complex))  # (Q / L, A, F, m)
-    sums = torch.cat(sums, dim=-1)
+        groups.append(_block_sums(p, d, more, tables, is_complex))  # (Q / L, A, F, m)
+    sums = torch.cat(groups, dim=-1)
     segments = (tables.members @ sums.flatten(1).double()).unflatten(0, (num_levels, -1)).unflatten(-1, sums.shape[1:])
     segments = segments.permute(3, 0, 4, 1, 2).flatten(-2)  # (F, N, M, S A)
     matrices = segments[:3] @ tables.even
@@ -92,11 +93,12 @@ def _covariances(
 
 
 @_covariances.register_fake
-def _(prediction: Tensor, target: Tensor, *spec: Any) -> tuple[Tensor, ...]:
-    num_levels, num_orientations, is_complex = spec
+def _(
+    prediction: Tensor, target: Tensor, num_levels: int, num_orientations: int, is_complex: bool
+) -> tuple[Tensor, ...]:
     num_images, height, width = prediction.shape
     double = prediction.new_empty((num_levels, num_images), dtype=torch.float64)
-    room = place_bound((height, width), PyramidSpec(*spec, "centred"))
+    room = place_bound((height, width), PyramidSpec(num_levels, num_orientations, is_complex, "centred"))
     p, d = (prediction.new_empty((2, num_images, room)) for _ in range(2))
     matrices = double.new_empty((4 if is_complex else 3, *double.shape, num_orientations, num_orientations))
     return matrices, double, p, d
@@ -140,14 +142,14 @@ def _(grad: Tensor, c: Tensor, p: Tensor, d: Tensor, height: int, width: int, *s
     return p.new_empty((p.shape[1], height, width))
 
 
-def _tables(like: Tensor, shape: tuple[int, ...], spec: PyramidSpec) -> Tables:
+def _tables(like: Tensor, shape: tuple[int, int], spec: PyramidSpec) -> Tables:
     # On a GPU a setting of the user's can take single-precision products to ten bits (TF32); double is safe from that.
     dtype = torch.float64 if like.is_cuda else like.dtype
-    return cached_tables((shape[0], shape[1]), spec, dtype, like.device)
+    return cached_tables(shape, spec, dtype, like.device)
 
 
 def _in_blocks(spectrum: Tensor, tables: Tables) -> Tensor:
-    return spectrum[..., : len(tables.index)].unflatten(-1, tables.weights.shape[::2])
+    return spectrum[..., : len(tables.places)].unflatten(-1, tables.weights.shape[::2])
 
 
 def _groups(images: Tensor) -> list[slice]:
@@ -161,9 +163,9 @@ def _sorted_spectrum(image: Tensor, tables: Tables, room: Tensor) -> Tensor:
     """Spectrum of images ``(M, H, W)`` in the order of the tables, ``(2, M, Q / L, L)``, kept in ``room``."""
     spectrum = torch.fft.rfft2(image, norm="ortho")
     spectrum[:, 0, 0] = 0  # the mean is in no band; what fills up the blocks counts nothing
-    places = tables.index.expand(len(image), -1)
+    places = tables.places.expand(len(image), -1)
     for part, out in zip(torch.view_as_real(spectrum).flatten(1, 2).unbind(-1), room, strict=True):
-        torch.gather(part, 1, places, out=out[:, : len(tables.index)])
+        torch.gather(part, 1, places, out=out[:, : len(tables.places)])
     return _in_blocks(room, tables)
 
 
@@ -211,7 +213,7 @@ def _gradient_spectrum(harmonics: Tensor, c: Tensor, p: Tensor, d: Tensor, table
 def _image(spectrum: Tensor, tables: Tables, shape: tuple[int, int]) -> Tensor:
     """The transpose of :func:`_sorted_spectrum`: spectra ``(2, M, Q)`` to images ``(M, H, W)``."""
     half_plane = spectrum.new_zeros(spectrum.shape[1], shape[0] * (shape[1] // 2 + 1), 2)
-    odd, even = tables.index[: tables.num_odd], tables.index[tables.num_odd :]
+    odd, even = tables.places[: tables.num_odd], tables.places[tables.num_odd :]
     for part, ordered in zip(half_plane.unbind(-1), spectrum, strict=True):
         part.scatter_(1, odd.expand(len(part), -1), ordered[:, : tables.num_odd])
         even_places = even.expand(len(part), -1)

@@ -29,10 +29,10 @@ class Tables(NamedTuple):
     frequency occurs twice. The last block of each level and sector is filled up with frequency 0, of weight 0.
 
     Attributes:
-        index: Place in the flattened half plane, ``(Q,)``.
+        places: Place in the flattened half plane, ``(Q,)``.
         num_odd: How many of these belong to odd levels.
-        weights: Window and harmonics at each frequency, ``(Q // L, A, L)``; ``L`` frequencies to a block, ``A = 2 K - 1``
-            harmonics.
+        weights: Window and harmonics at each frequency, ``(Q // L, A, L)``: ``A = 2 K - 1`` harmonics, ``L``
+            frequencies to a block.
         level: Level of each block, from 0, ``(Q // L,)``.
         segment: Level and sector of each block as one number, ``(Q // L,)``.
         members: Ones where a block belongs to a segment, float64 ``(N S, Q // L)``, ``S`` sectors.
@@ -40,7 +40,7 @@ class Tables(NamedTuple):
         odd: The same for imaginary parts, which count nothing in the real pyramid.
     """
 
-    index: Tensor
+    places: Tensor
     num_odd: int
     weights: Tensor
     level: Tensor
@@ -93,7 +93,7 @@ def make_tables(spatial_shape: tuple[int, int], spec: PyramidSpec, dtype: torch.
     members = torch.arange(spec.num_levels * num_sectors)[:, None] == segment
     even, odd = _mixing(spec)
     return Tables(
-        index=torch.cat(places).to(device),
+        places=torch.cat(places).to(device),
         num_odd=num_odd,
         weights=torch.cat(weights).unflatten(0, (-1, block)).mT.contiguous().to(device, dtype),
         level=segment.to(device) // num_sectors,
@@ -137,7 +137,7 @@ def _mixing(spec: PyramidSpec) -> tuple[Tensor, Tensor]:
     else:
         even = 2 * _pairs(signs ** (order - 1))
         odd = torch.zeros_like(even)
-    return tuple((sector[:, None] * harmonics).flatten(0, 1) for sector in (even, odd))  # type: ignore[return-value]
+    return (even[:, None] * harmonics).flatten(0, 1), (odd[:, None] * harmonics).flatten(0, 1)
 
 
 def _pairs(values: Tensor) -> Tensor:

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from monai_cwmi import functional
+from monai_cwmi.filters import PyramidSpec, band_filters, fft_frequencies, fitting_levels, mirrored
+from monai_cwmi.tables import TableCache, Tables, _cache, cached_tables, make_tables, place_bound
+
+DOUBLE = torch.float64, torch.device("cpu")
+
+
+def tables_of(size: int, num_orientations: int = 4, *, device: str = "cpu") -> Tables:
+    return make_tables(
+        (size, size), PyramidSpec(2, num_orientations, True, "centred"), torch.float32, torch.device(device)
+    )
+
+
+@pytest.mark.parametrize("is_complex", [True, False])
+@pytest.mark.parametrize("num_orientations", [2, 3, 4, 5, 12])
+@pytest.mark.parametrize("shape", [(16, 16), (17, 24), (40, 33)])
+def test_the_tables_hold_the_products_of_the_filters(
+    shape: tuple[int, int], num_orientations: int, is_complex: bool
+) -> None:
+    num_levels = 3
+    spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred")
+    tables = make_tables(shape, spec, *DOUBLE)
+    rows, columns = fft_frequencies(shape[0]), torch.arange(shape[1] // 2 + 1, dtype=torch.float64)
+    even, odd = (mixing.unflatten(0, (-1, tables.weights.shape[1])) for mixing in (tables.even, tables.odd))
+    for level in range(1, num_levels + 1):
+        blocks = tables.level == level - 1
+        sectors = tables.segment[blocks] - (level - 1) * len(even)
+        places = tables.places.unflatten(0, tables.weights.shape[::2])[blocks].flatten()
+        here, there = (
+            band_filters(q, shape, level, num_orientations, is_complex)
+            for q in ((rows, columns), (mirrored(rows, shape[0]), mirrored(columns, shape[1])))
+        )
+        products, opposite = (f[:, None] * f for f in (here, there))  # (K, K, H, W // 2 + 1)
+        multiplicity = torch.where(columns == 0, 0.5, 1.0) * 4.0 ** (level - 1)
+        for mixing, expected in ((even, products + opposite), (odd, products - opposite)):
+            found = torch.einsum("bal,bap->pbl", tables.weights[blocks], mixing[sectors]).flatten(1)  # (K K, places)
+            dense = torch.zeros(len(found), expected[0, 0].numel(), dtype=torch.float64).index_add_(1, places, found)
+            torch.testing.assert_close(dense, (expected * multiplicity).flatten(2).flatten(0, 1), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("num_orientations", [2, 3, 12])
+def test_the_bound_of_places_holds(num_orientations: int) -> None:
+    for height in [*range(3, 40, 3), 128, 300]:
+        for width in [*range(3, 40, 4), 127, 299]:
+            shape = height, width
+            spec = PyramidSpec(fitting_levels(shape, 6), num_orientations, True, "centred")
+            assert len(make_tables(shape, spec, *DOUBLE).places) <= place_bound(shape, spec), shape
+
+
+def test_no_frequency_occurs_twice_among_levels_of_one_parity() -> None:
+    tables = make_tables((65, 80), PyramidSpec(5, 4, True, "centred"), *DOUBLE)
+    for part in (tables.places[: tables.num_odd], tables.places[tables.num_odd :]):
+        real = part[part != 0]  # frequency 0 fills up the blocks
+        assert len(real) == len(real.unique()) > 0
+
+
+def test_tables_are_small() -> None:
+    # 2 K - 1 harmonics at no more frequencies than the half plane has, and where they are: 8 bytes.
+    shape, spec = (512, 512), PyramidSpec(4, 12, True, "centred")
+    assert len(make_tables(shape, spec, torch.float32, torch.device("cpu")).places) < 1.03 * 512 * 257
+
+
+@pytest.fixture
+def empty_cache() -> Iterator[TableCache]:
+    kept = dict(_cache._entries)
+    _cache._entries.clear()
+    yield _cache
+    _cache._entries.clear()
+    _cache._entries.update(kept)
+
+
+def test_a_training_loop_makes_its_tables_once(empty_cache: TableCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    def counted(*arguments: object) -> Tables:
+        made.append(arguments)
+        return make_tables(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("monai_cwmi.tables.make_tables", counted)
+    for _ in range(3):
+        for size in range(16, 48):
+            prediction = torch.rand(1, 1, size, size, requires_grad=True)
+            functional.mutual_information(prediction, torch.ones(1, 1, size, size)).sum().backward()
+    assert len(made) == len(empty_cache) == 32
+    assert 0 < empty_cache.nbytes <= empty_cache.max_bytes
+
+
+def test_tables_beyond_the_limit_are_let_go_oldest_first() -> None:
+    size = sum(t.nbytes for t in tables_of(32) if isinstance(t, torch.Tensor))
+    cache = TableCache(max_bytes=2 * size, max_idle=1000)
+    first = [cache.get(key, lambda: tables_of(32)) for key in "abac"]  # b is the oldest
+    assert len(cache) == 2
+    assert cache.get("a", lambda: tables_of(16)) is first[0]
+    assert cache.get("b", lambda: tables_of(16)) is not first[1]
+
+
+def test_tables_too_large_for_the_cache_are_still_those_of_the_next_step() -> None:
+    cache = TableCache(max_bytes=1, max_idle=1000)
+    tables = cache.get("a", lambda: tables_of(32))
+    assert cache.get("a", lambda: tables_of(32)) is tables
+    assert len(cache) == 1
+
+
+def test_tables_not_asked_for_are_let_go_even_if_there_is_room() -> None:
+    cache = TableCache(max_bytes=2**30, max_idle=10)
+    cache.get("old", lambda: tables_of(16))
+    for _ in range(10):
+        cache.get("new", lambda: tables_of(16))
+        assert len(cache) == 2
+    cache.get("new", lambda: tables_of(16))
+    assert len(cache) == 1
+
+
+def test_what_fails_to_be_made_is_made_the_next_time() -> None:
+    cache = TableCache(max_bytes=2**30, max_idle=10)
+
+    def fail() -> Tables:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        cache.get("a", fail)
+    assert len(cache) == 0
+    assert cache.get("a", lambda: tables_of(16)) is not None
+
+
+def test_validation_before_training(empty_cache: TableCache) -> None:
+    prediction, target = torch.rand(1, 1, 24, 24, requires_grad=True), torch.ones(1, 1, 24, 24)
+    with torch.inference_mode():
+        functional.mutual_information(prediction, target)
+    functional.mutual_information(prediction, target).sum().backward()
+    assert prediction.grad is not None
+
+
+def test_each_dtype_has_tables_of_its_own(empty_cache: TableCache) -> None:
+    spec = PyramidSpec(2, 4, True, "centred")
+    single, double = (
+        cached_tables((16, 16), spec, dtype, torch.device("cpu")) for dtype in (torch.float32, torch.float64)
+    )
+    assert (single.weights.dtype, double.weights.dtype) == (torch.float32, torch.float64)

@@ -59,11 +59,9 @@ def mutual_information_terms(covariances: BandCovariances, alpha: float, roundin
 
 
 class _LogDets(torch.autograd.Function):
-    r"""``log det C`` and, without gradient, ``log det G_YY``, ``(N, B, C)`` each.
+    """``log det C`` and, without gradient, ``log det G_YY``, ``(N, B, C)`` each.
 
-    ``C`` is the covariance of what the ridge regression :math:`B` of target on prediction leaves, plus
-    :math:`\alpha B B^H`. In this form nothing large cancels, and as ``B`` minimises it, an error in ``B`` counts
-    squared only; its gradient, zero at the minimum, is left out.
+    All is known in the forward pass that the gradient needs: with the regression held fixed, it is made of ``C^-1``.
     """
 
     @staticmethod
@@ -77,14 +75,7 @@ class _LogDets(torch.autograd.Function):
         identity = torch.eye(target.shape[-1], dtype=target.dtype, device=target.device)
         null_prediction, null_target = _null_ridge(torch.stack((prediction, target)), alpha, rounding)
 
-        noise = alpha * identity + null_prediction
-        inverse = torch.linalg.inv_ex(prediction + noise).inverse
-        # The regression of the residual d = y - c p; that of y is larger by c I.
-        residual_b = (cross - c * noise) @ inverse.to(cross.dtype)
-        b = residual_b + c * identity
-        explained = residual_b @ cross.mH
-        conditional = residual - explained - explained.mH
-        conditional += residual_b @ prediction.to(cross.dtype) @ residual_b.mH + alpha * (b @ b.mH)
+        conditional, b = _conditional_covariance(prediction, residual, cross, c * identity, alpha, null_prediction)
 
         # Lest rounding errors count as information, the same ridge is added to both. The errors mostly average out, so
         # that a fortieth of their bound will nearly always do; where not, take it whole.
@@ -96,8 +87,8 @@ class _LogDets(torch.autograd.Function):
 
         factor, larger_factor = factors[0]
         inverse = torch.cholesky_inverse(torch.where(is_definite[..., None, None], factor, larger_factor))
-        weighted = inverse @ residual_b
-        parts = [(residual_b.mH @ weighted).real, inverse.real, -2 * weighted.real]
+        weighted = inverse @ b
+        parts = [(b.mH @ weighted).real, inverse.real, -2 * weighted.real]
         if cross.is_complex():
             parts.append(-2 * weighted.imag)
         ctx.save_for_backward(torch.stack(parts))
@@ -110,6 +101,22 @@ class _LogDets(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
         return grad[..., None, None] * gradient, None, None, None
+
+
+def _conditional_covariance(
+    prediction: Tensor, residual: Tensor, cross: Tensor, c: Tensor, alpha: float, null_ridge: Tensor
+) -> tuple[Tensor, Tensor]:
+    r"""``C``, and the ridge regression ``B`` of the residual on the prediction; that of the target is ``B + c I``.
+
+    :math:`C` is the covariance of what the regression leaves of the target, plus :math:`\alpha (B + cI)(B + cI)^H`. In
+    this form nothing large cancels, and as ``B`` minimises it, an error in ``B`` counts squared only, and its gradient,
+    zero at the minimum, is left out.
+    """
+    noise = alpha * torch.eye(c.shape[-1], dtype=c.dtype, device=c.device) + null_ridge
+    b = (cross - c @ noise) @ torch.linalg.inv_ex(prediction + noise).inverse.to(cross.dtype)
+    explained = b @ cross.mH
+    unexplained = residual - explained - explained.mH + b @ prediction.to(b.dtype) @ b.mH
+    return unexplained + alpha * (b + c) @ (b + c).mH, b
 
 
 def _null_ridge(matrix: Tensor, alpha: float, rounding: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 A product of two bands' filters is ``R_n(r)**2`` times a trigonometric polynomial of the angle. Which polynomial depends
 on the sector: the lobes that are not zero there. The tables sort the frequencies by level and sector, so that a few
-harmonics of the angle serve all pairs of orientations. ``docs/mathematics.md``, section 'Few weights for many pairs'.
+harmonics of the angle serve all pairs of orientations. ``docs/mathematics.md``, 'Few weights for many pairs', derives it.
 """
 
 from __future__ import annotations

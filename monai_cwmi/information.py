@@ -86,7 +86,9 @@ class _LogDets(torch.autograd.Function):
         is_definite = info[0, 0] == 0  # (N, B, C)
 
         factor, larger_factor = factors[0]
-        inverse = torch.cholesky_inverse(torch.where(is_definite[..., None, None], factor, larger_factor))
+        factor = torch.where(is_definite[..., None, None], factor, larger_factor)
+        root = torch.linalg.solve_triangular(factor, identity.to(factor.dtype), upper=False)
+        inverse = root.mH @ root  # of C with its ridge
         weighted = inverse @ b
         parts = [(b.mH @ weighted).real, inverse.real, -2 * weighted.real]
         if cross.is_complex():

@@ -2,7 +2,8 @@
 
 A product of two bands' filters is ``R_n(r)**2`` times a trigonometric polynomial of the angle. Which polynomial depends
 on the sector: the lobes that are not zero there. The tables sort the frequencies by level and sector, so that a few
-harmonics of the angle serve all pairs of orientations. ``docs/mathematics.md``, 'Few weights for many pairs', derives it.
+harmonics of the angle serve all pairs of orientations. ``docs/mathematics.md``, 'Few weights for many pairs', derives
+each line.
 """
 
 from __future__ import annotations
@@ -78,19 +79,21 @@ def make_tables(spatial_shape: tuple[int, int], spec: PyramidSpec, dtype: torch.
     num_odd = 0
     for level in sorted(range(1, spec.num_levels + 1), key=lambda n: (n % 2 == 0, n)):
         window = radial_window(radius, level)
-        for s in range(num_sectors):
-            inside = ((window > 0) & (sector == s)).nonzero()[:, 0]
-            padding = -len(inside) % block
+        inside = (window > 0).nonzero()[:, 0]
+        inside = inside[sector[inside].argsort(stable=True)]
+        counts = sector[inside].bincount(minlength=num_sectors).tolist()
+        for s, members in enumerate(inside.split(counts)):
+            padding = -len(members) % block
             # From a sum over frequencies of an orthonormal transform to one over the level's pixels.
-            scale = 4.0 ** (level - 1) * multiplicity[inside] * window[inside].square()
-            weight = scale[:, None] * _harmonics(angle[inside], order)
-            places.append(torch.cat((inside, inside.new_zeros(padding))))
+            scale = 4.0 ** (level - 1) * multiplicity[members] * window[members].square()
+            weight = scale[:, None] * _harmonics(angle[members], order)
+            places.append(torch.cat((members, members.new_zeros(padding))))
             weights.append(torch.cat((weight, weight.new_zeros(padding, weight.shape[1]))))
             segments += [(level - 1) * num_sectors + s] * (len(places[-1]) // block)
             num_odd += len(places[-1]) if level % 2 == 1 else 0
 
     segment = torch.tensor(segments, dtype=torch.long)
-    members = torch.arange(spec.num_levels * num_sectors)[:, None] == segment
+    belongs = torch.arange(spec.num_levels * num_sectors)[:, None] == segment
     even, odd = _mixing(spec)
     return Tables(
         places=torch.cat(places).to(device),
@@ -98,7 +101,7 @@ def make_tables(spatial_shape: tuple[int, int], spec: PyramidSpec, dtype: torch.
         weights=torch.cat(weights).unflatten(0, (-1, block)).mT.contiguous().to(device, dtype),
         level=segment.to(device) // num_sectors,
         segment=segment.to(device),
-        members=members.to(device, torch.float64),
+        members=belongs.to(device, torch.float64),
         even=even.to(device),
         odd=odd.to(device),
     )

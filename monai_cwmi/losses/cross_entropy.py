@@ -41,9 +41,11 @@ def cross_entropy(
     if is_exclusive:
         if balanced:
             weights = _balance(_count(target, mask))  # (B, C, 1, ...)
-        # A class that is ruled out by a logit of -inf costs nothing where it is not the target's.
-        entropy = -weights * torch.where(target == 0, 0.0, target * torch.log_softmax(logits, dim=1))
-        return _mean(entropy.sum(1, keepdim=True), mask)
+        # A class that is ruled out by a logit of -inf costs nothing where it is not the target's: 0 times a number.
+        likelihood = target * torch.log_softmax(logits, dim=1).clamp_min(torch.finfo(logits.dtype).min)
+        if weight is not None or balanced:
+            likelihood = weights * likelihood
+        return _mean(-likelihood.sum(1, keepdim=True), mask)
 
     positive, negative = weights, one
     if balanced:

@@ -129,7 +129,7 @@ class CWMILoss(_Loss):
             raise ValueError(f"CWMILoss compares two-dimensional images (B, C, H, W), got {tuple(input.shape)}.")
         prepared = self.prepare(input, target)
         probabilities, targets = (t[:, prepared.compared] for t in (prepared.probabilities, prepared.target))
-        loss = probabilities.flatten(2)[..., 0] * 0  # (B, C), a function of the input even where both lambdas are 0
+        terms = []  # (B, C) each
         if self.lambda_ce:
             entropy = cross_entropy(
                 prepared,
@@ -138,7 +138,8 @@ class CWMILoss(_Loss):
                 balanced=self.balanced,
                 resolution=torch.finfo(input.dtype).eps,
             )  # (B, 1) or (B, C)
-            loss = loss + self.lambda_ce * (entropy if prepared.is_exclusive else entropy[:, prepared.compared])
+            entropy = entropy.expand_as(targets[:, :, 0, 0]) if prepared.is_exclusive else entropy[:, prepared.compared]
+            terms.append(self.lambda_ce * entropy)
         if self.lambda_mi:
             information = mutual_information(
                 probabilities,
@@ -150,7 +151,9 @@ class CWMILoss(_Loss):
                 alpha=self.alpha,
                 mask=prepared.mask,
             )  # (N, B, C)
-            loss = loss - self.lambda_mi * information.sum(0)
+            terms.append(-self.lambda_mi * information.sum(0))
+        # Where both lambdas are 0, the loss is still a function of the input.
+        loss = torch.stack(terms).sum(0) if terms else probabilities.flatten(2)[..., 0] * 0
 
         if self.reduction == LossReduction.MEAN.value:
             return loss.mean()

@@ -338,3 +338,31 @@ def test_the_gpu_agrees(dtype: torch.dtype) -> None:
         gradients.append(torch.autograd.grad(values[-1], input)[0].cpu().float())
     torch.testing.assert_close(values[1].cpu(), values[0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-2, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("num_orientations", [4, 12])
+def test_no_step_waits_for_the_gpu(num_orientations: int) -> None:
+    logits, labels = (t.detach().cuda() for t in example())
+    logits.requires_grad_()
+    loss = CWMILoss(**MULTI_CLASS, num_orientations=num_orientations)
+    loss(logits, labels).backward()  # makes the tables
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        loss(logits, labels).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_tf32_changes_nothing() -> None:
+    logits, labels = (t.detach().cuda() for t in example())
+    loss = CWMILoss(**MULTI_CLASS)
+    expected = loss(logits, labels)
+    torch.set_float32_matmul_precision("high")
+    try:
+        torch.testing.assert_close(loss(logits, labels), expected, rtol=0, atol=0)
+    finally:
+        torch.set_float32_matmul_precision("highest")

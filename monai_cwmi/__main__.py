@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
-from monai_cwmi.comparison import measure_speed
+from monai_cwmi.comparison import growth_table, measure_growth, measure_speed, save_growth, save_speed, speed_table
 from monai_cwmi.data import SAMPLES, fetch_sample
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,11 +27,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fetch.add_argument("name", choices=sorted(SAMPLES), help="which data set")
     fetch.add_argument("--out", help="folder to keep it in (default: $MONAI_CWMI_CACHE, else the user's cache)")
     fetch.set_defaults(run=_fetch_sample)
-    speed = commands.add_parser("benchmark-speed", help="time the loss against the Fourier transforms in it")
-    speed.add_argument("--shape", type=int, nargs=4, default=(10, 1, 512, 512), metavar=("B", "C", "H", "W"))
-    speed.add_argument("--num-orientations", type=int, default=4)
-    speed.add_argument("--repeats", type=int, default=30)
+
+    measured = argparse.ArgumentParser(add_help=False)
+    measured.add_argument("--device", help="cpu or a CUDA device (default: CUDA, if there is any)")
+    measured.add_argument("--repeats", type=_count, default=30, help="times that each step is timed (default: 30)")
+    measured.add_argument(
+        "--out", metavar="DIR", help="folder for every number as JSON and for a chart (default: nothing is written)"
+    )
+    speed = commands.add_parser(
+        "benchmark-speed",
+        parents=[measured],
+        help="time and memory of the loss, other losses and a U-Net, against the Fourier transforms in it",
+    )
+    speed.add_argument("--sizes", type=_size, nargs="+", default=[(512, 512)], metavar="HxW", help="(default: 512x512)")
+    speed.add_argument("--batch", type=_count, default=10, help="images in a batch (default: 10)")
+    speed.add_argument(
+        "--classes", type=_count, default=1, help="1 (default) for a sigmoid channel, more for a softmax over as many"
+    )
+    speed.add_argument("--orientations", type=_count, default=4, help="K of the pyramid (default: 4)")
+    speed.add_argument(
+        "--dtype", choices=_DTYPES, default="float32", help="of the network's output; half precision runs in autocast"
+    )
+    speed.add_argument("--compile", action="store_true", help="measure CWMILoss under torch.compile too")
     speed.set_defaults(run=_benchmark_speed)
+    growth = commands.add_parser(
+        "benchmark-growth", parents=[measured], help="how the time grows with size, batch, classes and pyramid"
+    )
+    growth.set_defaults(run=_benchmark_growth)
+
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -40,12 +67,46 @@ def _fetch_sample(options: argparse.Namespace) -> None:
 
 
 def _benchmark_speed(options: argparse.Namespace) -> None:
-    batch, channels, height, width = options.shape
-    print(f"forward + backward, {batch} x {channels} x {height} x {width}, K = {options.num_orientations}")
-    print(f"torch {torch.__version__}, CPU, {torch.get_num_threads()} threads, {options.repeats} repeats")
-    for timing in measure_speed((batch, channels, height, width), options.num_orientations, options.repeats):
-        milliseconds = f"{1e3 * timing.median:8.2f} ms (IQR {1e3 * timing.spread:.2f})"
-        print(f"{timing.name:28}{milliseconds:28}{timing.ratio:6.2f} x floor")
+    _make_folder(options.out)
+    timings = measure_speed(
+        options.sizes,
+        batch=options.batch,
+        classes=options.classes,
+        num_orientations=options.orientations,
+        device=options.device,
+        dtype=_DTYPES[options.dtype],
+        repeats=options.repeats,
+        compiled=options.compile,
+    )
+    print(speed_table(timings))
+    if options.out:
+        print("\nWritten:", *save_speed(timings, options.out))
+
+
+def _benchmark_growth(options: argparse.Namespace) -> None:
+    _make_folder(options.out)
+    growths = measure_growth(device=options.device, repeats=options.repeats)
+    print(growth_table(growths))
+    if options.out:
+        print("\nWritten:", *save_growth(growths, options.out))
+
+
+def _make_folder(folder: str | None) -> None:
+    if folder:  # now, not after minutes of measuring
+        Path(folder).mkdir(parents=True, exist_ok=True)
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"expected a size as 512x512, got {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def _count(text: str) -> int:
+    if re.fullmatch(r"[1-9]\d*", text) is None:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from monai_cwmi.tables import Tables, cached_tables, place_bound
 # Any regression coefficient is right and only rounding depends on it; without contrast, 0 is as good as any.
 _NO_CONTRAST = 1e-6
 
-# Pixels, of several images together, that are transformed at a time.
+# Pixels, of several images together, that are transformed at a time; but at least one image for each thread.
 _GROUP = 2**19
 
 
@@ -155,7 +155,7 @@ def _in_blocks(spectrum: Tensor, tables: Tables) -> Tensor:
 def _groups(images: Tensor) -> list[slice]:
     """Ranges of images ``(M, H, W)``, few enough at a time on a CPU to use memory over and over; all on a GPU."""
     num_images, height, width = images.shape
-    step = num_images if images.is_cuda else max(1, _GROUP // (height * width))
+    step = num_images if images.is_cuda else max(torch.get_num_threads(), _GROUP // (height * width))
     return [slice(start, start + step) for start in range(0, num_images, step)]
 
 

@@ -1,90 +1,198 @@
-"""What a step of the loss costs, against the Fourier transforms that it cannot do without."""
+"""What a step of the loss costs: its time, its memory, and other losses' beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
-from monai.losses import DiceCELoss
 from monai.utils import optional_import
-from torch.utils.benchmark import Timer
 
-from monai_cwmi.losses import CWMILoss
+from monai_cwmi.comparison.cases import Case, default_device
+from monai_cwmi.comparison.contestants import FLOOR, UNET, Step, make_steps
+from monai_cwmi.comparison.memory import peak_memory
 
-trange, _ = optional_import("tqdm", name="trange")
+_tqdm, _has_tqdm = optional_import("tqdm", name="tqdm")
+_T = TypeVar("_T")
 
 
-class Timing(NamedTuple):
-    """Time of one step.
+@dataclass(frozen=True)
+class Timing:
+    """Time and memory of one contestant's step. What could not be measured is NaN.
 
     Attributes:
-        name: What was timed.
-        median: Median over the repeats, in seconds.
-        spread: Interquartile range over the repeats, in seconds.
-        ratio: Median over that of the floor.
+        name: The contestant.
+        case: What it worked on.
+        times: Time of each repeat, in seconds.
+        peak_bytes: The most memory that a step held beyond what was held before it; see
+            :func:`monai_cwmi.comparison.memory.peak_memory`.
+        ratio: Median time over that of the floor.
+        unet_share: Median time over that of a U-Net's training step.
+        error: Why the contestant failed, or nothing.
     """
 
     name: str
-    median: float
-    spread: float
-    ratio: float
+    case: Case
+    times: tuple[float, ...]
+    peak_bytes: float = math.nan
+    ratio: float = math.nan
+    unet_share: float = math.nan
+    error: str = ""
+
+    @property
+    def median(self) -> float:
+        """Median over the repeats, in seconds."""
+        return self._quantile(0.5)
+
+    @property
+    def spread(self) -> float:
+        """Interquartile range over the repeats, in seconds."""
+        return self._quantile(0.75) - self._quantile(0.25)
+
+    @property
+    def peak_multiple(self) -> float:
+        """Peak memory over that of the prediction ``(B, C, H, W)`` in its dtype."""
+        return self.peak_bytes / self.case.prediction_bytes
+
+    def _quantile(self, q: float) -> float:
+        return torch.tensor(self.times, dtype=torch.float64).quantile(q).item() if self.times else math.nan
 
 
 def measure_speed(
-    shape: tuple[int, int, int, int] = (10, 1, 512, 512), num_orientations: int = 4, repeats: int = 30
+    sizes: Sequence[tuple[int, int]] = ((512, 512),),
+    *,
+    batch: int = 10,
+    classes: int = 1,
+    num_orientations: int = 4,
+    device: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    repeats: int = 30,
+    compiled: bool = False,
 ) -> list[Timing]:
-    """Time forward and backward passes, taking turns, so that whatever else the machine does hits all alike.
+    """Measure forward and backward passes of CWMI and of MONAI's losses, from the network's output and back to it.
 
-    The floor is two ``rfft2`` and one ``irfft2`` of the batch. The losses are given probabilities (sigmoid, no
-    softmax), and the mutual information of CWMI is timed by itself too.
+    The floor is two ``rfft2`` and one ``irfft2`` of the batch, in float32 for half precision: no computation of the
+    loss through spectra does with less. The last contestant is a training step of MONAI's ``BasicUNet``, of which a
+    loss is a share. After a warm-up of two rounds the contestants take turns in one process, in an order drawn anew for
+    each round, so that whatever else the machine does hits all alike.
 
     Args:
-        shape: ``(B, C, H, W)``.
+        sizes: Image sizes ``(H, W)`` in pixels.
+        batch: ``B``.
+        classes: ``C``. One class is one channel with a sigmoid and a binary target; several are channels with a softmax
+            and class indices as the target.
         num_orientations: ``K``.
-        repeats: How many times each is timed, after a warm-up.
+        device: ``"cpu"`` or a CUDA device. Default: CUDA, if there is any.
+        dtype: Of the network's output: float32, float64, float16 or bfloat16. The last two run inside
+            ``torch.autocast``.
+        repeats: How many times each step is timed. One that takes longer than a second is timed less often, for
+            ``repeats`` seconds in all, but three times at the least.
+        compiled: Measure ``CWMILoss`` under ``torch.compile`` too.
 
     Returns:
-        The floor first, then each loss.
+        For each size, the floor first, then each loss, then the U-Net. A contestant that raises (out of memory, or an
+        image too small for it) says so in its ``error``, and the others go on. On a CPU the system may end the whole
+        process instead when memory runs out.
+
+    Raises:
+        ValueError: When an option is out of its range, or there is no such device.
 
     Example::
 
-        for timing in measure_speed((2, 1, 256, 256)):
+        for timing in measure_speed([(256, 256)], batch=2):
             print(timing.name, timing.ratio)
     """
-    generator = torch.Generator().manual_seed(0)
-    target = (torch.rand(shape, generator=generator) > 0.5).float()
-    logits = torch.randn(shape, generator=generator, requires_grad=True)
-    spectrum = torch.fft.rfft2(target)
-
-    def floor() -> None:
-        torch.fft.rfft2(target)
-        torch.fft.rfft2(target)
-        torch.fft.irfft2(spectrum, s=shape[2:])
-
-    def step_of(loss: torch.nn.Module) -> Callable[[], object]:
-        return lambda: torch.autograd.grad(loss(logits, target), logits)
-
-    cwmi: dict[str, Any] = {"sigmoid": True, "num_orientations": num_orientations}
-    steps = {
-        "floor: 2 rfft2 + 1 irfft2": floor,
-        "mutual information alone": step_of(CWMILoss(**cwmi, lambda_ce=0.0)),
-        "CWMILoss": step_of(CWMILoss(**cwmi)),
-        "CWMILoss, real pyramid": step_of(CWMILoss(**cwmi, is_complex=False)),
-        "MONAI DiceCELoss": step_of(DiceCELoss(sigmoid=True)),
-    }
-    threads = torch.get_num_threads()
-    timers = {name: Timer("step()", globals={"step": step}, num_threads=threads) for name, step in steps.items()}
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for step in steps.values():
-        step()
-    for _ in trange(repeats, desc="timing", leave=False):
-        for name, timer in timers.items():
-            times[name].append(timer.timeit(1).mean)
-
-    quartiles = torch.tensor(list(times.values())).quantile(torch.tensor([0.25, 0.5, 0.75]), dim=1)  # (3, steps)
-    lower, median, upper = quartiles.tolist()
-    return [
-        Timing(name, middle, high - low, middle / median[0])
-        for name, low, middle, high in zip(steps, lower, median, upper, strict=True)
+    device = device or default_device()
+    cases = [
+        Case(batch, classes, *size, num_orientations=num_orientations, device=device, dtype=dtype) for size in sizes
     ]
+    timings = []
+    for case in cases:
+        timings += time_steps(make_steps(case, compiled=compiled), case, repeats, f"{case.height} x {case.width}")
+    return timings
+
+
+def time_steps(steps: Mapping[str, Step], case: Case, repeats: int, title: str) -> list[Timing]:
+    """Measure steps that take turns.
+
+    Args:
+        steps: Functions to call without arguments, by name.
+        case: What they work on; its device is waited for.
+        repeats: As in :func:`measure_speed`.
+        title: For the progress bar.
+
+    Returns:
+        One for each step, in their order. ``ratio`` and ``unet_share`` are NaN without the steps that they refer to.
+
+    Raises:
+        ValueError: When there are no repeats.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}.")
+    errors: dict[str, str] = {}
+
+    def attempt(name: str, measure: Callable[[Step, str], float]) -> float:
+        if name not in errors:
+            try:
+                return measure(steps[name], case.device)
+            except Exception as error:  # whatever it is, the others shall go on
+                errors[name] = " ".join(f"{type(error).__name__}: {error}".split())
+        return math.nan
+
+    peaks, seconds = {}, {}
+    for name in _progress(list(steps), f"{title}, warm-up"):
+        attempt(name, _seconds)  # makes tables and plans, and may compile
+        peaks[name] = attempt(name, peak_memory)
+        seconds[name] = attempt(name, _seconds)
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for name in _progress(_turns({name: _num_repeats(s, repeats) for name, s in seconds.items()}), title):
+        times[name].append(attempt(name, _seconds))
+
+    timings = [
+        Timing(name, case, (), error=errors[name])
+        if name in errors
+        else Timing(name, case, tuple(times[name]), peaks[name])
+        for name in steps
+    ]
+    medians = {timing.name: timing.median for timing in timings}
+    floor, unet = medians.get(FLOOR, math.nan), medians.get(UNET, math.nan)
+    return [replace(t, ratio=t.median / floor, unet_share=t.median / unet) for t in timings]
+
+
+def _seconds(step: Step, device: str) -> float:
+    _wait_for(device)
+    start = time.perf_counter()
+    step()
+    _wait_for(device)
+    return time.perf_counter() - start
+
+
+def _wait_for(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _num_repeats(seconds: float, repeats: int) -> int:
+    """As many as wanted, but no more than take a second each on average; three at the least; none after a failure."""
+    if math.isnan(seconds):
+        return 0
+    return min(repeats, max(3, int(repeats / max(1.0, seconds))))
+
+
+def _turns(num_repeats: Mapping[str, int]) -> list[str]:
+    """Who is timed when: once in each round, or in some rounds at even distances."""
+    rounds = max(num_repeats.values(), default=0)
+    order = random.Random(0)
+    turns = []
+    for i in range(rounds):
+        names = [name for name, n in num_repeats.items() if (i + 1) * n // rounds > i * n // rounds]
+        turns += order.sample(names, len(names))
+    return turns
+
+
+def _progress(items: Sequence[_T], title: str) -> Iterable[_T]:
+    return _tqdm(items, desc=title, leave=False) if _has_tqdm else items

@@ -14,7 +14,7 @@ from monai_cwmi.spectral import spectral_covariances
 from monai_cwmi.subbands import subband_covariances
 
 # Bound of a covariance matrix's rounding errors relative to its trace, some ten times the largest ones measured.
-_ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-13}
+ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-13}
 
 
 def conditional_entropy(
@@ -157,7 +157,7 @@ def _level_terms(
         return prediction.flatten(2)[..., :0].movedim(-1, 0)  # (0, B, C), still a function of the prediction
     covariances = spectral_covariances if spec.frequency_grid == "centred" else subband_covariances
     with torch.autocast(prediction.device.type, enabled=False):  # which would take sums of squares to half precision
-        return terms(covariances(prediction, target, spec), alpha, _ROUNDING[dtype]).to(dtype)
+        return terms(covariances(prediction, target, spec), alpha, ROUNDING[dtype]).to(dtype)
 
 
 def _centred_within(image: Tensor, mask: Tensor) -> Tensor:

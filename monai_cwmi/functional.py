@@ -14,7 +14,7 @@ from monai_cwmi.spectral import spectral_covariances
 from monai_cwmi.subbands import subband_covariances
 
 # Bound of a covariance matrix's rounding errors relative to its trace, some ten times the largest ones measured.
-ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-13}
+ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-11}
 
 
 def conditional_entropy(

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 
 class BandCovariances(NamedTuple):
@@ -58,6 +57,16 @@ def mutual_information_terms(covariances: BandCovariances, alpha: float, roundin
     return own - conditional
 
 
+def refuse_second_derivative() -> None:
+    """Raise an error in a backward pass that is to be differentiated itself: it would go on with a wrong number.
+
+    Raises:
+        RuntimeError: When gradients are taken with ``create_graph=True``.
+    """
+    if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        raise RuntimeError("the mutual information has no second derivative: take its gradient without create_graph.")
+
+
 class _LogDets(torch.autograd.Function):
     """``log det C`` and, without gradient, ``log det G_YY``, ``(N, B, C)`` each.
 
@@ -99,8 +108,8 @@ class _LogDets(torch.autograd.Function):
         return conditional_entropy, own
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_derivative()
         (gradient,) = ctx.saved_tensors
         return grad[..., None, None] * gradient, None, None, None
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from monai_cwmi.filters import PyramidSpec
-from monai_cwmi.information import BandCovariances
+from monai_cwmi.information import BandCovariances, refuse_second_derivative
 from monai_cwmi.tables import Tables, cached_tables, place_bound
 
 # Any regression coefficient is right and only rounding depends on it; without contrast, 0 is as good as any.
@@ -54,8 +53,8 @@ class _Covariances(torch.autograd.Function):
         return matrices, c
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+        refuse_second_derivative()
         return _gradient(grad, *ctx.saved_tensors, *ctx.shape, *ctx.spec[:3]), None, None
 
 
@@ -77,8 +76,8 @@ def _covariances(
     p_room, d_room = prediction.new_empty(room), prediction.new_empty(room)
     coefficients, groups = [], []
     for group in _groups(prediction):
-        residual, c = _residual(prediction[group], target[group])
-        p = _sorted_spectrum(prediction[group], tables, p_room[:, group])  # (2, m, Q / L, L)
+        centred, residual, c = _regression(prediction[group], target[group])
+        p = _sorted_spectrum(centred, tables, p_room[:, group])  # (2, m, Q / L, L)
         d = _sorted_spectrum(residual, tables, d_room[:, group])
         more = _level_coefficients(p, d, tables, num_levels)  # (N, m)
         coefficients.append(c.double() + more.double())
@@ -162,7 +161,7 @@ def _groups(images: Tensor) -> list[slice]:
 def _sorted_spectrum(image: Tensor, tables: Tables, room: Tensor) -> Tensor:
     """Spectrum of images ``(M, H, W)`` in the order of the tables, ``(2, M, Q / L, L)``, kept in ``room``."""
     spectrum = torch.fft.rfft2(image, norm="ortho")
-    spectrum[:, 0, 0] = 0  # the mean is in no band; what fills up the blocks counts nothing
+    spectrum[:, 0, 0] = 0  # what fills up the blocks counts nothing
     places = tables.places.expand(len(image), -1)
     for part, out in zip(torch.view_as_real(spectrum).flatten(1, 2).unbind(-1), room, strict=True):
         torch.gather(part, 1, places, out=out[:, : len(tables.places)])
@@ -223,18 +222,18 @@ def _image(spectrum: Tensor, tables: Tables, shape: tuple[int, int]) -> Tensor:
     return torch.fft.irfft2(half_plane, s=shape, norm="ortho")
 
 
-def _residual(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Residual ``y - c p`` less its mean ``(M, H, W)`` and regression coefficient ``c`` ``(M,)``.
+def _regression(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Prediction and residual ``y - c p``, both less their mean ``(M, H, W)``, and the coefficient ``c`` ``(M,)``.
 
-    Taken before the transform, whose rounding errors are then as small as a good prediction's residual.
+    Taken before the transform, whose rounding errors are then as small as the contrast of a prediction, and as the
+    residual of a good one.
     """
-    p, y = prediction.flatten(1), target.flatten(1)
-    mean_p, mean_y = p.mean(1), y.mean(1)
-    variance = torch.linalg.vecdot(p, p) / p.shape[1] - mean_p.square()
-    covariance = torch.linalg.vecdot(p, y) / p.shape[1] - mean_p * mean_y
-    c = covariance / (variance.clamp_min(0) + _NO_CONTRAST)
-    offset = (c * mean_p - mean_y)[:, None, None]
-    return torch.add(target, offset).addcmul_(prediction, c[:, None, None], value=-1), c
+    num_pixels = prediction[0].numel()
+    p = prediction - prediction.mean((1, 2), keepdim=True)
+    d = target - target.mean((1, 2), keepdim=True)
+    variance = torch.linalg.vecdot(p.flatten(1), p.flatten(1)) / num_pixels
+    c = torch.linalg.vecdot(p.flatten(1), d.flatten(1)) / num_pixels / (variance + _NO_CONTRAST)
+    return p, d.addcmul_(p, c[:, None, None], value=-1), c
 
 
 def _of_blocks(c: Tensor, tables: Tables, dtype: torch.dtype) -> Tensor:

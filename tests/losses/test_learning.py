@@ -1,0 +1,115 @@
+"""Small networks that learn with the loss, in the manner of MONAI's own tests of its losses."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from monai_cwmi import CWMILoss
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def negatives(seed: int, count: int = 4) -> tuple[Tensor, Tensor]:
+    """Noisy images ``(count, 1, 40, 48)``, dark where the binary target is 1."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 1, 5, 6, generator=generator)
+    target = (torch.nn.functional.interpolate(coarse, size=(40, 48), mode="bicubic") > 0.55).float()
+    return 1 - target + 0.5 * torch.randn(target.shape, generator=generator), target
+
+
+def small_network(channels: int) -> torch.nn.Sequential:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(1, 8, 5, padding=2), torch.nn.ReLU(), torch.nn.Conv2d(8, channels, 5, padding=2)
+    )
+
+
+def train(network: torch.nn.Module, loss: Loss, data: tuple[Tensor, Tensor], steps: int) -> list[float]:
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+    history = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        value = loss(network(data[0]), data[1])
+        value.backward()
+        optimizer.step()
+        history.append(value.item())
+    return history
+
+
+@torch.no_grad()
+def dice(network: torch.nn.Module, data: tuple[Tensor, Tensor]) -> float:
+    logits, target = network(data[0]), data[1].bool()
+    predicted = logits > 0 if logits.shape[1] == 1 else logits.argmax(1, keepdim=True) == 1
+    return float(2 * (predicted & target).sum() / (predicted.sum() + target.sum()))
+
+
+@pytest.mark.parametrize(
+    ("channels", "options"),
+    [
+        (1, {"sigmoid": True}),
+        (1, {"sigmoid": True, "is_complex": False}),
+        (2, {"softmax": True, "to_onehot_y": True}),
+        (2, {"softmax": True, "to_onehot_y": True, "include_background": False, "weight": "balanced"}),
+    ],
+)
+def test_a_small_network_learns_to_segment_negatives(channels: int, options: dict[str, Any]) -> None:
+    training, unseen = negatives(0), negatives(1)
+    network, loss = small_network(channels), CWMILoss(**options, lambda_mi=0)
+    start = dice(network, unseen)  # 0.66 is all foreground
+    train(network, loss, training, 5)  # the loss's own cross-entropy decides which side is foreground
+    loss.lambda_mi = 1.0
+    history = train(network, loss, training, 85)
+    assert history[-1] < history[0] - 20
+    assert start < 0.7
+    assert dice(network, unseen) > 0.95
+
+
+@pytest.fixture(scope="module")
+def upright() -> torch.nn.Sequential:
+    """A network that has learnt the task."""
+    network, loss = small_network(1), CWMILoss(sigmoid=True, lambda_mi=0)
+    train(network, loss, negatives(0), 10)
+    loss.lambda_mi = 1.0
+    train(network, loss, negatives(0), 60)
+    return network
+
+
+def mirrored(network: torch.nn.Sequential) -> torch.nn.Sequential:
+    """The network that says ``1 - p`` where the other says ``p``."""
+    opposite = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in opposite[-1].parameters():
+            parameter.neg_()
+    return opposite
+
+
+def test_information_alone_is_as_content_with_the_mirrored_solution(upright: torch.nn.Sequential) -> None:
+    training, unseen = negatives(0), negatives(1)
+    same, opposite = copy.deepcopy(upright), mirrored(upright)
+    loss = CWMILoss(sigmoid=True, lambda_ce=0)
+    histories = [train(network, loss, training, 40) for network in (same, opposite)]
+    assert histories[0][-1] < histories[0][0] - 1  # both still learn something
+    torch.testing.assert_close(*(torch.tensor(history) for history in histories), rtol=1e-3, atol=0)
+    assert dice(same, unseen) > 0.95
+    assert dice(opposite, unseen) < 0.1
+
+
+def test_the_mirrored_solution_is_left_on_cross_entropy_alone(upright: torch.nn.Sequential) -> None:
+    """Why training starts with ``lambda_mi = 0``: once set out for the mirrored solution, both terms together stay."""
+    training, unseen = negatives(0), negatives(1)
+    stuck, recovered = mirrored(upright), mirrored(upright)
+    loss = CWMILoss(sigmoid=True)
+    train(stuck, loss, training, 100)
+    assert dice(stuck, unseen) < 0.1
+
+    loss.lambda_mi = 0.0
+    train(recovered, loss, training, 60)
+    loss.lambda_mi = 1.0
+    train(recovered, loss, training, 40)
+    assert dice(recovered, unseen) > 0.95

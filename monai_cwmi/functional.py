@@ -13,7 +13,8 @@ from monai_cwmi.information import BandCovariances, conditional_entropy_terms, m
 from monai_cwmi.spectral import spectral_covariances
 from monai_cwmi.subbands import subband_covariances
 
-# Bound of a covariance matrix's rounding errors relative to its trace, some ten times the largest ones measured.
+# Bound of a covariance matrix's rounding errors relative to its trace, some ten times the largest ones measured. In
+# float64 those of the small matrices' algebra count.
 ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-11}
 
 
@@ -91,9 +92,9 @@ def mutual_information(
         I_n = \log\det G_{YY} - h_n \ge 0
 
     with :math:`h_n` of :func:`conditional_entropy`, whose negative gradient it has. It is 0 when the prediction says
-    nothing about the target and where the target is constant (an absent class). In float32, rounding can take it below
-    0, by less than 0.2 in all that was measured. It does not tell a prediction ``p`` from ``1 - p``: cross-entropy
-    decides which side is foreground.
+    nothing about the target and where the target is constant (an absent class). It does not tell a prediction ``p``
+    from ``1 - p``: cross-entropy decides which side is foreground. It has a first derivative only, and takes the
+    prediction's own :math:`I` as its upper bound. What float32 cannot tell is in ``docs/reliability.md``.
 
     Args:
         prediction: As in :func:`conditional_entropy`.

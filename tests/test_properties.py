@@ -1,7 +1,7 @@
 """What holds for every pair of images, tried on pairs that nobody chose.
 
-Tolerances come from 9500 pairs of batches, 65000 levels of one image, drawn from the same strategies and from harder
-ones: "measured" is the largest deviation among them. The tests draw far fewer.
+Tolerances come from some 9500 batches of images in float32 and 21000 pairs in float64, drawn from the same strategies
+and from harder ones: "measured" is the largest deviation among them. The tests draw far fewer.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def value_and_gradient(function: Callable[..., Tensor], *args: Tensor, **kwargs:
     return values.detach(), gradient
 
 
-# How far rounding may take an information below 0, measured 2e-10 and 0.024 (where a level of the target is empty). In
-# float64 the null ridge has less to spare over the rounding errors of the K x K algebra than in float32.
-BELOW_ZERO = {torch.float32: 1e-6, torch.float64: 0.05}
+# How far rounding may take an information below 0, measured 2e-10 and 5e-4. In float64 the null ridge has less to spare
+# over the rounding errors of the K x K algebra than in float32, where a level of the target is empty.
+BELOW_ZERO = {torch.float32: 1e-6, torch.float64: 5e-3}
 
 
 @many
@@ -124,8 +124,8 @@ def test_single_precision_is_close_on_usual_pairs(num_orientations: int, value: 
 @many
 @given(pairs(), options())
 def test_a_prediction_says_no_more_than_it_holds(pair: Pair, option: Options) -> None:
-    """I(p, y) <= I(p, p): with the noise of the ridge p' of p, y - p - p' is a Markov chain. Measured 0.003, 0.77."""
-    for dtype, slack in ((torch.float64, 0.02), (torch.float32, 1.2)):
+    """I(p, y) <= I(p, p): with the noise of the ridge p' of p, y - p - p' is a Markov chain. Measured 3e-5, 0.77."""
+    for dtype, slack in ((torch.float64, 1e-3), (torch.float32, 1.2)):
         prediction, target = pair.make(dtype)
         found = mutual_information(prediction, target, **option)
         assert (found <= mutual_information(prediction, prediction, **option) + slack).all()
@@ -134,7 +134,7 @@ def test_a_prediction_says_no_more_than_it_holds(pair: Pair, option: Options) ->
 @many
 @given(pairs(predictions=("target", "inverted", "shifted", "scaled")), options())
 def test_no_image_of_the_target_beats_the_target(pair: Pair, option: Options) -> None:
-    for dtype, slack in ((torch.float64, 0.02), (torch.float32, 1.2)):
+    for dtype, slack in ((torch.float64, 1e-3), (torch.float32, 1.2)):
         prediction, target = pair.make(dtype)
         found = mutual_information(prediction, target, **option)
         assert (found <= mutual_information(target, target, **option) + slack).all()
@@ -152,11 +152,9 @@ def test_a_stronger_image_may_say_more_of_a_faint_target_than_the_target_itself(
     assert own + 3 < found < most
 
 
-def tolerance_of_moves(pair: Pair, num_orientations: int) -> float:
-    """Float64. Measured 0.0014 and, for K > 4, 0.036; for targets of few directions (see RICH) 0.1 and 0.42."""
-    if all(mask.kind in (*RICH, "constant") for mask in pair.masks):
-        return 0.005 if num_orientations <= 4 else 0.1
-    return 0.3 if num_orientations <= 4 else 1.0
+def tolerance_of_moves(pair: Pair) -> float:
+    """Float64. Measured 7e-5; for targets of few directions (see RICH) 0.004."""
+    return 1e-3 if all(mask.kind in (*RICH, "constant") for mask in pair.masks) else 0.03
 
 
 ALWAYS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -183,7 +181,7 @@ def test_moving_both_images_changes_nothing(pair: Pair, option: Options) -> None
         # The one complex pyramid with a symmetry of the pixels: a transpose swaps its two half planes.
         moves = ALWAYS | {name: TURNS[name] for name in ("transpose", "antitranspose")}
     expected = mutual_information(prediction, target, **option)
-    tolerance = tolerance_of_moves(pair, orientations)
+    tolerance = tolerance_of_moves(pair)
     for name, move in moves.items():
         found = mutual_information(move(prediction), move(target), **option)
         assert (found - expected).abs().max() < tolerance, name

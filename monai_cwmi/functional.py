@@ -72,7 +72,7 @@ def conditional_entropy(
     """
     check_pyramid_options(num_levels, num_orientations, frequency_grid)
     spec = PyramidSpec(num_levels, num_orientations, is_complex, frequency_grid)
-    return _level_terms(conditional_entropy_terms, prediction, target, mask, spec, alpha)
+    return level_terms(conditional_entropy_terms, _covariances(spec), prediction, target, mask, spec, alpha)
 
 
 def mutual_information(
@@ -122,7 +122,7 @@ def mutual_information(
     """
     check_pyramid_options(num_levels, num_orientations, frequency_grid)
     spec = PyramidSpec(num_levels, num_orientations, is_complex, frequency_grid)
-    return _level_terms(mutual_information_terms, prediction, target, mask, spec, alpha)
+    return level_terms(mutual_information_terms, _covariances(spec), prediction, target, mask, spec, alpha)
 
 
 def check_alpha(alpha: float) -> None:
@@ -131,8 +131,13 @@ def check_alpha(alpha: float) -> None:
         raise ValueError(f"alpha must be positive and finite, got {alpha}.")
 
 
-def _level_terms(
+def _covariances(spec: PyramidSpec) -> Callable[[Tensor, Tensor, PyramidSpec], BandCovariances]:
+    return spectral_covariances if spec.frequency_grid == "centred" else subband_covariances
+
+
+def level_terms(
     terms: Callable[[BandCovariances, float, float], Tensor],
+    covariances: Callable[[Tensor, Tensor, PyramidSpec], BandCovariances],
     prediction: Tensor,
     target: Tensor,
     mask: Tensor | None,
@@ -156,7 +161,6 @@ def _level_terms(
     spec = spec._replace(num_levels=fitting_levels(prediction.shape[2:], spec.num_levels))
     if spec.num_levels == 0:
         return prediction.flatten(2)[..., :0].movedim(-1, 0)  # (0, B, C), still a function of the prediction
-    covariances = spectral_covariances if spec.frequency_grid == "centred" else subband_covariances
     with torch.autocast(prediction.device.type, enabled=False):  # which would take sums of squares to half precision
         return terms(covariances(prediction, target, spec), alpha, ROUNDING[dtype]).to(dtype)
 

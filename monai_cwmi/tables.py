@@ -169,9 +169,13 @@ class TableCache:
         """The tables of this key, made if they are not there."""
         with self._lock:
             self._requests += 1
-            tables = self._entries.pop(key)[0] if key in self._entries else make()
+            is_new = key not in self._entries
+            tables = make() if is_new else self._entries.pop(key)[0]
             self._entries[key] = (tables, self._requests)
-            while len(self._entries) > 1 and (self.nbytes > self.max_bytes or self._idle > self.max_idle):
+            while self._idle > self.max_idle:
+                self._entries.popitem(last=False)
+            # Counting bytes takes time, and at other requests they have not grown.
+            while is_new and len(self._entries) > 1 and self.nbytes > self.max_bytes:
                 self._entries.popitem(last=False)
             return tables
 

@@ -1,4 +1,4 @@
-"""Data sets that several test folders use."""
+"""What several test folders use."""
 
 from __future__ import annotations
 
@@ -10,13 +10,24 @@ import pytest
 import torch
 from PIL import Image
 
+import monai_cwmi.tables
 from monai_cwmi.data import fetch_sample
+from monai_cwmi.tables import TableCache
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """On work this small, several threads mostly wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def empty_cache(monkeypatch: pytest.MonkeyPatch) -> TableCache:
+    """A cache of tables that no other test has filled, with the limits of the real one."""
+    real = monai_cwmi.tables._cache
+    cache = TableCache(real.max_bytes, real.max_idle)
+    monkeypatch.setattr(monai_cwmi.tables, "_cache", cache)
+    return cache
 
 
 @pytest.fixture(scope="session")

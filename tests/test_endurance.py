@@ -24,19 +24,10 @@ from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
-import monai_cwmi.tables
 from monai_cwmi import CWMILoss
 from monai_cwmi.tables import TableCache
 
 MEGABYTE = 2**20
-
-
-@pytest.fixture
-def empty_cache(monkeypatch: pytest.MonkeyPatch) -> TableCache:
-    """A table cache that no other test has filled."""
-    cache = TableCache(max_bytes=2**29, max_idle=1000)
-    monkeypatch.setattr(monai_cwmi.tables, "_cache", cache)
-    return cache
 
 
 def small_network(dtype: torch.dtype = torch.float32) -> torch.nn.Module:

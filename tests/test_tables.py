@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
 from monai_cwmi import functional
 from monai_cwmi.filters import PyramidSpec, band_filters, fft_frequencies, fitting_levels, mirrored
-from monai_cwmi.tables import TableCache, Tables, _cache, cached_tables, make_tables, place_bound
+from monai_cwmi.tables import TableCache, Tables, cached_tables, make_tables, place_bound
 
 DOUBLE = torch.float64, torch.device("cpu")
 
@@ -65,15 +63,6 @@ def test_tables_are_small() -> None:
     # 2 K - 1 harmonics at no more frequencies than the half plane has, and where they are: 8 bytes.
     shape, spec = (512, 512), PyramidSpec(4, 12, True, "centred")
     assert len(make_tables(shape, spec, torch.float32, torch.device("cpu")).places) < 1.03 * 512 * 257
-
-
-@pytest.fixture
-def empty_cache() -> Iterator[TableCache]:
-    kept = dict(_cache._entries)
-    _cache._entries.clear()
-    yield _cache
-    _cache._entries.clear()
-    _cache._entries.update(kept)
 
 
 def test_a_training_loop_makes_its_tables_once(empty_cache: TableCache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -78,11 +79,7 @@ def save_speed(timings: Sequence[Timing], folder: str | os.PathLike[str]) -> lis
         ValueError: When there are no timings.
     """
     path = _save_json(Path(folder) / "speed.json", timings[:1], map(_record, timings))
-    try:
-        from monai_cwmi.comparison.charts import draw_speed
-    except ImportError as error:
-        raise _no_charts(path) from error
-    return [path, draw_speed(timings, path.with_suffix(".png"))]
+    return [path, _charts(path).draw_speed(timings, path.with_suffix(".png"))]
 
 
 def save_growth(growths: Sequence[Growth], folder: str | os.PathLike[str]) -> list[Path]:
@@ -105,11 +102,7 @@ def save_growth(growths: Sequence[Growth], folder: str | os.PathLike[str]) -> li
         for timing in timings
     )
     path = _save_json(Path(folder) / "growth.json", [growth.loss for growth in growths[:1]], records)
-    try:
-        from monai_cwmi.comparison.charts import draw_growth
-    except ImportError as error:
-        raise _no_charts(path) from error
-    return [path, draw_growth(growths, path.with_suffix(".png"))]
+    return [path, _charts(path).draw_growth(growths, path.with_suffix(".png"))]
 
 
 def describe(case: Case) -> str:
@@ -176,8 +169,13 @@ def _failure(name: str, error: str, width: int) -> str:
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..."
 
 
-def _no_charts(path: Path) -> ImportError:
-    return ImportError(f"{path} is written, but charts need matplotlib: pip install 'monai-cwmi[bundle]'")
+def _charts(written: Path) -> ModuleType:
+    try:
+        import monai_cwmi.comparison.charts as charts
+    except ImportError as error:
+        message = f"{written} is written, but charts need matplotlib: pip install 'monai-cwmi[bundle]'"
+        raise ImportError(message) from error
+    return charts
 
 
 def _cpu_model() -> str:

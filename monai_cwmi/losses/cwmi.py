@@ -141,16 +141,7 @@ class CWMILoss(_Loss):
             entropy = entropy.expand_as(targets[:, :, 0, 0]) if prepared.is_exclusive else entropy[:, prepared.compared]
             terms.append(self.lambda_ce * entropy)
         if self.lambda_mi:
-            information = mutual_information(
-                probabilities,
-                targets,
-                num_levels=self.num_levels,
-                num_orientations=self.num_orientations,
-                is_complex=self.is_complex,
-                frequency_grid=self.frequency_grid,
-                alpha=self.alpha,
-                mask=prepared.mask,
-            )  # (N, B, C)
+            information = self._information(probabilities, targets, prepared.mask)  # (N, B, C)
             terms.append(-self.lambda_mi * information.sum(0))
         # Where both lambdas are 0, the loss is still a function of the input.
         loss = torch.stack(terms).sum(0) if terms else probabilities.flatten(2)[..., 0] * 0
@@ -158,6 +149,18 @@ class CWMILoss(_Loss):
         if self.reduction == LossReduction.MEAN.value:
             return loss.mean()
         return loss.sum() if self.reduction == LossReduction.SUM.value else loss
+
+    def _information(self, prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
+        return mutual_information(
+            prediction,
+            target,
+            num_levels=self.num_levels,
+            num_orientations=self.num_orientations,
+            is_complex=self.is_complex,
+            frequency_grid=self.frequency_grid,
+            alpha=self.alpha,
+            mask=mask,
+        )
 
 
 def _class_weight(weight: Sequence[float] | Tensor | str | None) -> Tensor | None:

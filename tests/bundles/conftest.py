@@ -40,16 +40,22 @@ def make_workflow(bundle: Path, *configs: str, workflow_type: str = "train", **o
     return workflow
 
 
+def copy_bundle(folder: Path) -> Path:
+    """The bundle as it is delivered, without what a training in it has written."""
+    written = shutil.ignore_patterns("models", "eval", "output", "__pycache__")
+    return Path(shutil.copytree(SOURCE, folder / SOURCE.name, ignore=written))
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A fresh copy of the bundle."""
-    return Path(shutil.copytree(SOURCE, tmp_path / SOURCE.name))
+    return copy_bundle(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, rings_dir: Path) -> Path:
     """A copy of the bundle, trained for a moment with the plain command in the bundle's own folder."""
-    folder = Path(shutil.copytree(SOURCE, tmp_path_factory.mktemp("trained") / SOURCE.name))
+    folder = copy_bundle(tmp_path_factory.mktemp("trained"))
     size = ("--epochs", "2", "--steps_per_epoch", "4", "--patches_per_image", "2")
     run_bundle("--config_file", "configs/train.json", "--dataset_dir", str(rings_dir), *size, cwd=folder)
     return folder

@@ -1,9 +1,10 @@
-"""The wavelet: radial windows, orientation lobes and frequency grids of the steerable pyramid.
+"""The wavelet: radial windows, orientation lobes and frequency grids of the steerable pyramid, in two and three axes.
 
-Pure functions of integer frequencies, evaluated in float64. An image of ``H x W`` pixels has the angular frequency
-``w = 2 pi (q_row / H, q_col / W)`` at the integer frequency ``q``, of radius ``r`` and of angle ``theta`` from the row
-axis. Orientation ``k = 0..K-1`` points to ``pi k / K``. Level ``n = 1..N`` is centred on ``pi / 2**n`` and
-reaches one octave to either side. The formulas are derived in ``docs/mathematics.md``, section 'The filters'.
+Pure functions of integer frequencies, evaluated in float64. An image of ``S_1 x S_2 [x S_3]`` samples has the angular
+frequency ``w = 2 pi (q_1 / S_1, q_2 / S_2, ...)`` at the integer frequency ``q``, of radius ``r = |w|`` and of
+direction ``u = w / r``. Where voxels are not cubes, each axis's frequency is divided by its spacing in units of the
+finest. Level ``n = 1..N`` is centred on ``pi / 2**n`` and reaches one octave to either side. The formulas are derived
+in ``docs/mathematics.md``, sections 'The filters' and 'Volumes'.
 """
 
 from __future__ import annotations
@@ -19,42 +20,89 @@ FrequencyGrid = Literal["centred", "published"]
 
 
 class PyramidSpec(NamedTuple):
-    """Options of a steerable pyramid: all that its filters depend on besides the size of the image."""
+    """Options of a steerable pyramid: all that its filters depend on besides the size of the image.
+
+    Attributes:
+        num_levels: ``N``.
+        num_orientations: ``K``.
+        is_complex: Analytic filters or real ones.
+        frequency_grid: ``"centred"`` or ``"published"``.
+        spacing: Of the samples along each axis of the image, in units of the finest; says how many axes there are.
+    """
 
     num_levels: int
     num_orientations: int
     is_complex: bool
     frequency_grid: FrequencyGrid
+    spacing: tuple[float, ...] = (1.0, 1.0)
 
 
-def check_pyramid_options(num_levels: int, num_orientations: int, frequency_grid: str) -> None:
+def check_pyramid_options(spec: PyramidSpec) -> None:
     """Raise a ``ValueError`` that names the option of a pyramid which makes no sense."""
+    num_levels, num_orientations, _, frequency_grid, spacing = spec
     if num_levels < 1:
         raise ValueError(f"num_levels must be at least 1, got {num_levels}.")
-    if num_orientations < 2:
+    if len(spacing) == 2 and num_orientations < 2:
         raise ValueError(f"num_orientations must be at least 2, got {num_orientations}.")
+    if len(spacing) == 3 and num_orientations not in _ORDER_IN_SPACE:
+        raise ValueError(f"num_orientations must be 3 or 6 in three dimensions, got {num_orientations}.")
     if frequency_grid not in get_args(FrequencyGrid):
         raise ValueError(f"frequency_grid must be one of {get_args(FrequencyGrid)}, got {frequency_grid!r}.")
+    if frequency_grid == "published" and spacing != (1.0, 1.0):
+        raise ValueError("frequency_grid 'published' knows images with square pixels only: take 'centred'.")
 
 
-def fitting_levels(spatial_shape: Sequence[int], num_levels: int) -> int:
+def default_orientations(spatial_dims: int) -> int:
+    """Number of orientations where none is asked for: 4 in the plane, 6 in space."""
+    return 4 if spatial_dims == 2 else 6
+
+
+def relative_spacing(spacing: Sequence[float] | None, spatial_dims: int) -> tuple[float, ...]:
+    """Spacing of the samples along each axis in units of the finest.
+
+    Args:
+        spacing: In any unit of length; ``None`` for the same along all axes.
+        spatial_dims: Number of axes.
+
+    Returns:
+        Numbers from 1, rounded to six digits, so that a header's last digit does not make another pyramid.
+
+    Raises:
+        ValueError: When there are not as many numbers as axes, or not all are positive and finite.
+
+    Example:
+        >>> relative_spacing((0.75, 0.75, 3.0), 3)
+        (1.0, 1.0, 4.0)
+    """
+    if spacing is None:
+        return (1.0,) * spatial_dims
+    values = [float(value) for value in spacing]
+    if len(values) != spatial_dims or not all(0 < value < math.inf for value in values):
+        raise ValueError(f"spacing must be {spatial_dims} positive and finite numbers, got {tuple(values)}.")
+    return tuple(round(value / min(values), 6) for value in values)
+
+
+def fitting_levels(spatial_shape: Sequence[int], num_levels: int, spacing: Sequence[float] | None = None) -> int:
     """Number of levels, out of those wanted, that an image has room for.
 
     Level ``n`` passes frequencies between ``pi / 2**(n + 1)`` and ``pi / 2**(n - 1)``. The lowest frequency of an axis
-    with ``S`` samples is ``2 pi / S``, so the band holds a frequency of every axis if, and only if, ``S > 2**n``.
+    with ``S`` samples is ``2 pi / S``, so the band holds a frequency of every axis if, and only if, ``S > 2**n``. Of
+    samples that are ``s`` times as far apart as the finest, ``S s`` counts.
 
     Args:
         spatial_shape: Image size in pixels, one entry for each axis.
         num_levels: Number of levels wanted.
+        spacing: Relative spacing of each axis's samples.
 
     Returns:
         The largest ``n <= num_levels`` with ``min(spatial_shape) > 2**n``, which is 0 below three pixels.
 
     Example:
-        >>> fitting_levels((8, 300), 4), fitting_levels((17, 17), 4)
-        (2, 4)
+        >>> fitting_levels((8, 300), 4), fitting_levels((17, 17), 4), fitting_levels((64, 64, 10), 4, (1, 1, 5))
+        (2, 4, 4)
     """
-    return sum(min(spatial_shape) > 2**level for level in range(1, num_levels + 1))
+    extent = min(size * step for size, step in zip(spatial_shape, spacing or [1.0] * len(spatial_shape), strict=True))
+    return sum(extent > 2**level for level in range(1, num_levels + 1))
 
 
 def fft_frequencies(size: int) -> Tensor:
@@ -68,67 +116,101 @@ def mirrored(frequencies: Tensor, size: int) -> Tensor:
 
 
 def band_filters(
-    frequencies: tuple[Tensor, Tensor],
-    spatial_shape: tuple[int, int],
+    frequencies: tuple[Tensor, ...],
+    spatial_shape: tuple[int, ...],
     level: int,
     num_orientations: int,
     is_complex: bool = True,
     frequency_grid: str = "centred",
+    spacing: tuple[float, ...] | None = None,
 ) -> Tensor:
-    r"""Filters :math:`R_n(r) A_k(\theta)` of all orientations at one level.
+    r"""Filters :math:`R_n(r) A_k(u)` of all orientations at one level.
 
     Args:
-        frequencies: Integer frequencies along rows ``(h,)`` and columns ``(w,)``; the grid is their product.
-        spatial_shape: Size ``(H, W)`` of the image whose frequencies they are, in pixels.
+        frequencies: Integer frequencies along each axis, ``(h,)``, ``(w,)`` and, in three dimensions, ``(d,)``; the
+            grid is their product.
+        spatial_shape: Size ``(H, W)`` or ``(H, W, D)`` of the image whose frequencies they are, in pixels.
         level: ``n``, from 1 (finest).
-        num_orientations: ``K``.
-        is_complex: Analytic filters that pass a half plane each (CWMI) or symmetric real ones (CWMI-Real).
+        num_orientations: ``K``; 3 or 6 in three dimensions.
+        is_complex: Analytic filters that pass half of all directions each (CWMI) or symmetric real ones (CWMI-Real).
         frequency_grid: ``"centred"``, or ``"published"`` for the grid of the paper's released code, whose zero lies one
-            bin before that of the spectrum.
+            bin before that of the spectrum; in two dimensions only.
+        spacing: Relative spacing of each axis's samples.
 
     Returns:
-        Float64 tensor ``(K, h, w)``; zero at frequency 0.
+        Float64 tensor ``(K, h, w)`` or ``(K, h, w, d)``; zero at frequency 0, and where an axis's frequency is
+        Nyquist's, which has no direction.
 
     Example:
         >>> rows = columns = fft_frequencies(16)
         >>> band_filters((rows, columns), (16, 16), level=1, num_orientations=4).shape
         torch.Size([4, 16, 16])
     """
+
+    def lobes(shift: tuple[Tensor, ...]) -> Tensor:
+        radius, direction = polar(angular_frequencies(shift, spatial_shape, spacing))
+        cosines = orientation_cosines(direction, num_orientations).movedim(-1, 0)  # (K, h, w)
+        angular = (cosines.clamp_min(0) if is_complex else cosines.abs()) ** lobe_order(num_orientations, len(shift))
+        amplitude = lobe_amplitude(num_orientations, len(shift), is_complex)
+        return radial_window(radius, level) * amplitude * angular
+
     if frequency_grid == "centred":
-        return _lobes(frequencies, spatial_shape, level, num_orientations, is_complex)
-    filters = _lobes(tuple(q + 1 for q in frequencies), spatial_shape, level, num_orientations, is_complex)
+        return lobes(frequencies).masked_fill(at_nyquist(frequencies, spatial_shape), 0.0)
+    filters = lobes(tuple(q + 1 for q in frequencies))
     if not is_complex:
         # The published real pyramid keeps the real part of a band; that makes its off-centre filter symmetric.
-        opposite = tuple(mirrored(q, size) + 1 for q, size in zip(frequencies, spatial_shape, strict=True))
-        filters = (filters + _lobes(opposite, spatial_shape, level, num_orientations, is_complex)) / 2
+        filters = (
+            filters + lobes(tuple(mirrored(q, size) + 1 for q, size in zip(frequencies, spatial_shape, strict=True)))
+        ) / 2
     rows, columns = frequencies
     filters[:, (rows == 0)[:, None] & (columns == 0)] = 0.0  # an image's mean is not part of any band
     return filters
 
 
-def residual_filters(frequencies: tuple[Tensor, Tensor], spatial_shape: tuple[int, int], level: int) -> Tensor:
+def residual_filters(
+    frequencies: tuple[Tensor, ...],
+    spatial_shape: tuple[int, ...],
+    level: int,
+    spacing: tuple[float, ...] | None = None,
+) -> Tensor:
     """Low-pass filter of what lies below a level; level 0 gives the complement of the high-pass residual.
 
     ``lowpass_0**2`` is ``1 - highpass**2``, and ``lowpass_{n-1}**2 - lowpass_n**2`` is the squared radial window of
-    level ``n``.
+    level ``n``. Frequencies of Nyquist belong to the high-pass residual, wherever an axis's spacing puts them.
 
     Args:
-        frequencies: Integer frequencies along rows ``(h,)`` and columns ``(w,)``.
-        spatial_shape: Size ``(H, W)`` of the image, in pixels.
+        frequencies: Integer frequencies along each axis, as in :func:`band_filters`.
+        spatial_shape: Size of the image, in pixels.
         level: ``n``, from 0.
+        spacing: Relative spacing of each axis's samples.
 
     Returns:
-        Float64 tensor ``(h, w)``.
+        Float64 tensor ``(h, w)`` or ``(h, w, d)``.
     """
-    radius, _ = polar(frequencies, spatial_shape)
+    radius, _ = polar(angular_frequencies(frequencies, spatial_shape, spacing))
     octaves = torch.log2(2 * radius / _centre(level))  # 0 at the centre of the next level, 1 at this level's
-    return torch.cos(math.pi / 2 * octaves.clamp(0, 1))
+    return torch.cos(math.pi / 2 * octaves.clamp(0, 1)).masked_fill(at_nyquist(frequencies, spatial_shape), 0.0)
 
 
-def polar(frequencies: tuple[Tensor, ...], spatial_shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Radius ``r`` and angle ``theta`` from the row axis, in radians, of each angular frequency ``(h, w)``."""
-    rows, columns = (2 * math.pi * q / size for q, size in zip(frequencies, spatial_shape, strict=True))
-    return torch.hypot(rows[:, None], columns), torch.atan2(*torch.broadcast_tensors(columns, rows[:, None]))
+def angular_frequencies(
+    frequencies: tuple[Tensor, ...], spatial_shape: tuple[int, ...], spacing: tuple[float, ...] | None = None
+) -> Tensor:
+    """Angular frequency of each integer one, in radians per finest sample, ``(h, w, 2)`` or ``(h, w, d, 3)``."""
+    steps = spacing or (1.0,) * len(spatial_shape)
+    axes = [2 * math.pi * q / (size * s) for q, size, s in zip(frequencies, spatial_shape, steps, strict=True)]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+
+
+def polar(angular_frequency: Tensor) -> tuple[Tensor, Tensor]:
+    """Radius ``(...)`` and direction ``(..., 2 or 3)`` of angular frequencies ``(..., 2 or 3)``; 0 has direction 0."""
+    radius = torch.linalg.vector_norm(angular_frequency, dim=-1)
+    return radius, angular_frequency / torch.where(radius > 0, radius, 1.0)[..., None]
+
+
+def at_nyquist(frequencies: tuple[Tensor, ...], spatial_shape: tuple[int, ...]) -> Tensor:
+    """Where any axis's frequency is Nyquist's, ``(h, w)`` or ``(h, w, d)``."""
+    axes = [2 * q.abs() == size for q, size in zip(frequencies, spatial_shape, strict=True)]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")).any(0)
 
 
 def radial_window(radius: Tensor, level: int) -> Tensor:
@@ -137,27 +219,43 @@ def radial_window(radius: Tensor, level: int) -> Tensor:
     return torch.where(octaves.abs() < 1, torch.cos(math.pi / 2 * octaves), 0.0)
 
 
-def orientation_cosines(angle: Tensor, num_orientations: int) -> Tensor:
-    """Cosine of the angle to each orientation, ``(K, *angle.shape)``."""
-    directions = math.pi / num_orientations * torch.arange(num_orientations, dtype=torch.float64)
-    return torch.cos(angle - directions.reshape(-1, *[1] * angle.ndim))
+def orientation_axes(num_orientations: int, spatial_dims: int) -> Tensor:
+    """Unit vectors that the lobes point to, ``(K, spatial_dims)``.
+
+    In the plane these are ``K`` directions that divide half a turn evenly, from the first axis on. In space they are
+    the three axes of the image, or the six axes through the corners of an icosahedron.
+    """
+    if spatial_dims == 2:
+        angles = math.pi / num_orientations * torch.arange(num_orientations, dtype=torch.float64)
+        return torch.stack((angles.cos(), angles.sin()), dim=-1)
+    if num_orientations == 3:
+        return torch.eye(3, dtype=torch.float64)
+    golden = (1 + math.sqrt(5)) / 2
+    corner = torch.tensor([[0.0, 1.0, golden], [0.0, 1.0, -golden]], dtype=torch.float64)
+    return torch.cat([corner.roll(shift, dims=1) for shift in range(3)]) / math.hypot(1, golden)
 
 
-def lobe_amplitude(num_orientations: int, is_complex: bool) -> float:
+def orientation_cosines(direction: Tensor, num_orientations: int) -> Tensor:
+    """Cosine of the angle from each direction ``(..., 2 or 3)`` to each orientation, ``(..., K)``."""
+    return direction @ orientation_axes(num_orientations, direction.shape[-1]).mT
+
+
+def lobe_order(num_orientations: int, spatial_dims: int) -> int:
+    """Power of the cosine in a lobe; one with which the squared lobes of the real pyramid sum to a constant."""
+    return num_orientations - 1 if spatial_dims == 2 else _ORDER_IN_SPACE[num_orientations]
+
+
+def lobe_amplitude(num_orientations: int, spatial_dims: int, is_complex: bool) -> float:
     """Factor of the lobes; chosen such that the squared lobes of the real pyramid sum to one."""
-    order = num_orientations - 1
-    amplitude = 2**order * math.factorial(order) / math.sqrt(num_orientations * math.factorial(2 * order))
-    return 2 * amplitude if is_complex else amplitude
+    order = lobe_order(num_orientations, spatial_dims)
+    # Mean of the squared power of the cosine over the circle, or over the sphere.
+    mean = math.comb(2 * order, order) / 4**order if spatial_dims == 2 else 1 / (2 * order + 1)
+    return (2 if is_complex else 1) / math.sqrt(num_orientations * mean)
+
+
+# Power of the cosine for the numbers of orientations in space.
+_ORDER_IN_SPACE = {3: 1, 6: 2}
 
 
 def _centre(level: int) -> float:
     return math.pi / 2**level
-
-
-def _lobes(
-    frequencies: tuple[Tensor, ...], spatial_shape: tuple[int, int], level: int, num_orientations: int, is_complex: bool
-) -> Tensor:
-    radius, angle = polar(frequencies, spatial_shape)  # (h, w)
-    cosine = orientation_cosines(angle, num_orientations)  # (K, h, w)
-    angular = (cosine.clamp_min(0) if is_complex else cosine.abs()) ** (num_orientations - 1)
-    return radial_window(radius, level) * lobe_amplitude(num_orientations, is_complex) * angular

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from monai_cwmi.filters import FrequencyGrid, PyramidSpec, check_pyramid_options, fitting_levels
+from monai_cwmi.filters import FrequencyGrid, PyramidSpec, fitting_levels
 from monai_cwmi.information import BandCovariances, conditional_entropy_terms, mutual_information_terms
 from monai_cwmi.spectral import spectral_covariances
 from monai_cwmi.subbands import subband_covariances
+from monai_cwmi.tables import in_quadrature
+from monai_cwmi.volumes import View, mean_over_slices, mean_over_views, views
 
 # Bound of a covariance matrix's rounding errors relative to its trace, some ten times the largest ones measured. In
 # float64 those of the small matrices' algebra count.
@@ -23,11 +26,13 @@ def conditional_entropy(
     target: Tensor,
     *,
     num_levels: int = 4,
-    num_orientations: int = 4,
+    num_orientations: int | None = None,
     is_complex: bool = True,
     frequency_grid: FrequencyGrid = "centred",
     alpha: float = 5e-4,
     mask: Tensor | None = None,
+    slice_dims: Sequence[int] | None = (-1,),
+    spacing: Sequence[float] | None = None,
 ) -> Tensor:
     r"""Entropy of a target's bands that the prediction's bands leave open, the term that the CWMI paper minimises.
 
@@ -39,25 +44,32 @@ def conditional_entropy(
     for the number to read.
 
     Args:
-        prediction: Predicted probabilities ``(B, C, H, W)``, floating point of any precision; half precision is
-            computed in float32.
+        prediction: Predicted probabilities ``(B, C, H, W)`` or ``(B, C, H, W, D)``, floating point of any precision;
+            half precision is computed in float32.
         target: Target of the same shape, any dtype, values in [0, 1]. No gradient flows to it.
         num_levels: ``N``. Images with no more than ``2**n`` pixels along their shorter side have no level ``n``; the
             levels that fit are used.
-        num_orientations: ``K``, at least 2.
+        num_orientations: ``K``, at least 2 (default: 4); for volumes as a whole 3 or 6 (default).
         is_complex: Complex pyramid (CWMI) or real one (CWMI-Real).
         frequency_grid: ``"centred"``, or ``"published"`` for the frequency grid of the paper's released code, which is
-            one bin off.
+            one bin off; it knows plane images with square pixels only.
         alpha: Ridge of the regression of target on prediction, in units of a sum over pixels.
-        mask: Optional ``(B, 1, H, W)`` or ``(B, C, H, W)``; where it is 0, both images are left out: neither values
-            nor gradients there count.
+        mask: Optional ``(B, 1, H, W)`` or ``(B, C, H, W)``, of volumes ``(B, 1 or C, H, W, D)``; where it is 0, both
+            images are left out: neither values nor gradients there count.
+        slice_dims: Spatial axes of a volume. It is compared slice by slice along each, as plane images, and the mean
+            is taken over the slices in which the target is not constant, then over the axes: ``(-1,)`` for axial slices
+            of volumes in RAS orientation, ``(0, 1, 2)`` for all three. ``None`` compares the volume as a whole, with
+            bands in space. Plane images take no notice of it.
+        spacing: Size of a pixel or voxel along each spatial axis, in any unit of length. A level then means the same
+            size along all of them. Their ratios count, not their unit.
 
     Returns:
         Tensor ``(N, B, C)`` in natural logarithm, float64 for float64 predictions, else float32. ``N`` is the number of
         levels that fit.
 
     Raises:
-        ValueError: When shapes differ or are not ``(B, C, H, W)``, an image is empty, or an option is out of its range.
+        ValueError: When shapes differ or are not those of images or volumes, an image is empty, or an option is out of
+            its range.
         TypeError: When the prediction is not of floating point.
 
     Example:
@@ -70,9 +82,20 @@ def conditional_entropy(
         R. Lu, "Complex Wavelet Mutual Information Loss: A Multi-Scale Loss Function for Semantic Segmentation",
         ICML 2025, https://arxiv.org/abs/2502.00563.
     """
-    check_pyramid_options(num_levels, num_orientations, frequency_grid)
-    spec = PyramidSpec(num_levels, num_orientations, is_complex, frequency_grid)
-    return level_terms(conditional_entropy_terms, _covariances(spec), prediction, target, mask, spec, alpha)
+    return level_terms(
+        conditional_entropy_terms,
+        spectral_covariances if frequency_grid == "centred" else subband_covariances,
+        prediction,
+        target,
+        num_levels=num_levels,
+        num_orientations=num_orientations,
+        is_complex=is_complex,
+        frequency_grid=frequency_grid,
+        alpha=alpha,
+        mask=mask,
+        slice_dims=slice_dims,
+        spacing=spacing,
+    )
 
 
 def mutual_information(
@@ -80,11 +103,13 @@ def mutual_information(
     target: Tensor,
     *,
     num_levels: int = 4,
-    num_orientations: int = 4,
+    num_orientations: int | None = None,
     is_complex: bool = True,
     frequency_grid: FrequencyGrid = "centred",
     alpha: float = 5e-4,
     mask: Tensor | None = None,
+    slice_dims: Sequence[int] | None = (-1,),
+    spacing: Sequence[float] | None = None,
 ) -> Tensor:
     r"""Information that a prediction's bands hold about the target's, level by level.
 
@@ -105,6 +130,8 @@ def mutual_information(
         frequency_grid: As in :func:`conditional_entropy`.
         alpha: As in :func:`conditional_entropy`.
         mask: As in :func:`conditional_entropy`.
+        slice_dims: As in :func:`conditional_entropy`.
+        spacing: As in :func:`conditional_entropy`.
 
     Returns:
         Tensor ``(N, B, C)`` in natural logarithm (nats), like :func:`conditional_entropy`'s.
@@ -119,10 +146,24 @@ def mutual_information(
         >>> good, none = mutual_information(0.5 + 0.3 * target, target), mutual_information(0 * target, target)
         >>> bool((good > 10).all()), bool((none.abs() < 1e-6).all())
         (True, True)
+        >>> volume = target[..., None].expand(1, 1, 32, 32, 5)
+        >>> mutual_information(0.5 + 0.3 * volume, volume, spacing=(0.8, 0.8, 3.0)).shape
+        torch.Size([4, 1, 1])
     """
-    check_pyramid_options(num_levels, num_orientations, frequency_grid)
-    spec = PyramidSpec(num_levels, num_orientations, is_complex, frequency_grid)
-    return level_terms(mutual_information_terms, _covariances(spec), prediction, target, mask, spec, alpha)
+    return level_terms(
+        mutual_information_terms,
+        spectral_covariances if frequency_grid == "centred" else subband_covariances,
+        prediction,
+        target,
+        num_levels=num_levels,
+        num_orientations=num_orientations,
+        is_complex=is_complex,
+        frequency_grid=frequency_grid,
+        alpha=alpha,
+        mask=mask,
+        slice_dims=slice_dims,
+        spacing=spacing,
+    )
 
 
 def check_alpha(alpha: float) -> None:
@@ -131,45 +172,77 @@ def check_alpha(alpha: float) -> None:
         raise ValueError(f"alpha must be positive and finite, got {alpha}.")
 
 
-def _covariances(spec: PyramidSpec) -> Callable[[Tensor, Tensor, PyramidSpec], BandCovariances]:
-    return spectral_covariances if spec.frequency_grid == "centred" else subband_covariances
-
-
 def level_terms(
     terms: Callable[[BandCovariances, float, float], Tensor],
-    covariances: Callable[[Tensor, Tensor, PyramidSpec], BandCovariances],
+    covariances: Callable[[Tensor, Tensor, PyramidSpec, int | None], BandCovariances],
     prediction: Tensor,
     target: Tensor,
-    mask: Tensor | None,
-    spec: PyramidSpec,
+    *,
     alpha: float,
+    mask: Tensor | None,
+    slice_dims: Sequence[int] | None,
+    spacing: Sequence[float] | None,
+    **pyramid: Any,
 ) -> Tensor:
-    """Check and prepare the images and apply a function of their bands' covariances, ``(N, B, C)``."""
+    """Check and prepare the images and apply a function of their bands' covariances, ``(N, B, C)``.
+
+    Args:
+        terms: Function of covariances, ``alpha`` and the bound of rounding errors.
+        covariances: How to come by them.
+        prediction: As in :func:`conditional_entropy`, and so all that follows.
+        target: Target.
+        alpha: Ridge.
+        mask: Mask.
+        slice_dims: Axes that volumes are cut along.
+        spacing: Size of a voxel.
+        pyramid: The pyramid's own options.
+    """
     check_alpha(alpha)
     if not prediction.is_floating_point():
         raise TypeError(f"prediction must be of floating point, got {prediction.dtype}.")
-    if prediction.ndim != 4 or prediction.shape != target.shape:
+    if prediction.ndim not in (4, 5) or prediction.shape != target.shape:
         shapes = f"{tuple(prediction.shape)} and {tuple(target.shape)}"
-        raise ValueError(f"prediction and target must have one shape (B, C, H, W), got {shapes}.")
+        raise ValueError(f"prediction and target must have one shape (B, C, H, W) or (B, C, H, W, D), got {shapes}.")
+    looks = views(prediction.ndim - 2, slice_dims, spacing, **pyramid)
     if prediction.numel() == 0:
         raise ValueError(f"prediction is empty: its shape is {tuple(prediction.shape)}.")
 
     dtype = torch.float64 if prediction.dtype == torch.float64 else torch.float32
     prediction, target = prediction.to(dtype), target.to(dtype)
+    with torch.autocast(prediction.device.type, enabled=False):  # which would take sums of squares to half precision
+        return mean_over_views([_terms_of(terms, covariances, prediction, target, mask, v, alpha) for v in looks])
+
+
+def _terms_of(
+    terms: Callable[[BandCovariances, float, float], Tensor],
+    covariances: Callable[[Tensor, Tensor, PyramidSpec, int | None], BandCovariances],
+    prediction: Tensor,
+    target: Tensor,
+    mask: Tensor | None,
+    view: View,
+    alpha: float,
+) -> Tensor:
+    """The terms ``(N, B, C)`` of one view, whose levels are those that fit."""
+    slice_dim, spec = view
     if mask is not None:
-        prediction, target = _centred_within(prediction, mask), _centred_within(target, mask)
-    spec = spec._replace(num_levels=fitting_levels(prediction.shape[2:], spec.num_levels))
+        prediction, target = (_centred_within(image, mask, view.compared_axes) for image in (prediction, target))
+    sizes = [prediction.shape[axis] for axis in view.compared_axes]
+    spec = spec._replace(num_levels=fitting_levels(sizes, spec.num_levels, spec.spacing))
     if spec.num_levels == 0:
         return prediction.flatten(2)[..., :0].movedim(-1, 0)  # (0, B, C), still a function of the prediction
-    with torch.autocast(prediction.device.type, enabled=False):  # which would take sums of squares to half precision
-        return terms(covariances(prediction, target, spec), alpha, ROUNDING[dtype]).to(dtype)
+    values = terms(covariances(prediction, target, spec, slice_dim), alpha, ROUNDING[prediction.dtype])
+    if in_quadrature(spec):
+        values = values / 2  # a complex matrix's determinant is the root of the one of real and imaginary parts
+    if slice_dim is not None:
+        values = mean_over_slices(values, target, view)
+    return values.to(prediction.dtype)
 
 
-def _centred_within(image: Tensor, mask: Tensor) -> Tensor:
+def _centred_within(image: Tensor, mask: Tensor, axes: tuple[int, ...]) -> Tensor:
     """The image less its mean within the mask, 0 outside: a constant stays constant, whatever the mask's shape."""
-    if mask.ndim != 4 or mask.shape[1] not in (1, image.shape[1]) or mask.shape[2:] != image.shape[2:]:
+    if mask.ndim != image.ndim or mask.shape[1] not in (1, image.shape[1]) or mask.shape[2:] != image.shape[2:]:
         raise ValueError(f"mask must be (B, 1 or C, H, W) as the images {tuple(image.shape)}, got {tuple(mask.shape)}.")
     inside = mask.bool()
-    count = inside.sum((2, 3), keepdim=True).clamp_min(1)
+    count = inside.sum(axes, keepdim=True).clamp_min(1)
     image = torch.where(inside, image, 0.0)
-    return torch.where(inside, image - image.sum((2, 3), keepdim=True) / count, 0.0)
+    return torch.where(inside, image - image.sum(axes, keepdim=True) / count, 0.0)

@@ -1,9 +1,9 @@
 """Weights of a spectrum's frequencies in sums over the pixels of products of bands.
 
-A product of two bands' filters is ``R_n(r)**2`` times a trigonometric polynomial of the angle. Which polynomial depends
-on the sector: the lobes that are not zero there. The tables sort the frequencies by level and sector, so that a few
-harmonics of the angle serve all pairs of orientations. ``docs/mathematics.md``, 'Few weights for many pairs', derives
-each line.
+A product of two bands' filters is ``R_n(r)**2`` times a homogeneous polynomial of the direction. Which polynomial
+depends on the sector: the lobes that are not zero there. The tables sort the frequencies by level and sector, so that
+a few harmonics of the direction serve all pairs of orientations. ``docs/mathematics.md``, 'Few weights for many pairs'
+and 'Volumes', derives each line.
 """
 
 from __future__ import annotations
@@ -17,27 +17,40 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from monai_cwmi.filters import PyramidSpec, fft_frequencies, lobe_amplitude, orientation_cosines, polar, radial_window
+from monai_cwmi.filters import (
+    PyramidSpec,
+    angular_frequencies,
+    at_nyquist,
+    fft_frequencies,
+    lobe_amplitude,
+    lobe_order,
+    orientation_cosines,
+    polar,
+    radial_window,
+)
 
 # Short enough for a sum in single precision, long enough for a matrix product to be efficient.
 _LONGEST_BLOCK = 256
 
+# Off every plane between two sectors, and into the half of the frequencies that a real transform keeps.
+_NUDGE = 1e-9 * torch.tensor([0.48, 0.65, 1.0], dtype=torch.float64)
+
 
 class Tables(NamedTuple):
-    """Frequencies of the ``rfft2`` half plane in blocks of one level and one sector, and their weights.
+    """Frequencies of the ``rfftn`` half space in blocks of one level and one sector, and their weights.
 
     A frequency has a place in each level that it belongs to. Odd levels come first, then even ones; within either, no
     frequency occurs twice. The last block of each level and sector is filled up with frequency 0, of weight 0.
 
     Attributes:
-        places: Place in the flattened half plane, ``(Q,)``.
+        places: Place in the flattened half space, ``(Q,)``.
         num_odd: How many of these belong to odd levels.
-        weights: Window and harmonics at each frequency, ``(Q // L, A, L)``: ``A = 2 K - 1`` harmonics, ``L``
-            frequencies to a block.
+        weights: Window and harmonics at each frequency, ``(Q // L, A, L)``: ``A`` harmonics (``2 K - 1`` in the plane,
+            6 or 15 in space), ``L`` frequencies to a block.
         level: Level of each block, from 0, ``(Q // L,)``.
         segment: Level and sector of each block as one number, ``(Q // L,)``.
         members: Ones where a block belongs to a segment, float64 ``(N S, Q // L)``, ``S`` sectors.
-        even: From a segment's sums of real parts to covariances, float64 ``(S A, K K)``.
+        even: From a segment's sums of real parts to covariances, float64 ``(S A, F F)`` of ``F`` bands.
         odd: The same for imaginary parts, which count nothing in the real pyramid.
     """
 
@@ -51,28 +64,42 @@ class Tables(NamedTuple):
     odd: Tensor
 
 
-def place_bound(spatial_shape: tuple[int, int], spec: PyramidSpec) -> int:
-    """A bound of ``Q`` that does not need the tables: the half plane, and a block for each level and sector."""
-    height, width = spatial_shape
-    return height * (width // 2 + 1) + spec.num_levels * _num_sectors(spec) * _LONGEST_BLOCK
+def num_bands(spec: PyramidSpec) -> int:
+    """Number ``F`` of a level's bands as they are compared."""
+    return 2 * spec.num_orientations if in_quadrature(spec) else spec.num_orientations
 
 
-def make_tables(spatial_shape: tuple[int, int], spec: PyramidSpec, dtype: torch.dtype, device: torch.device) -> Tables:
+def in_quadrature(spec: PyramidSpec) -> bool:
+    """Whether real and imaginary parts are compared as bands of their own: in the complex pyramid of volumes."""
+    return spec.is_complex and len(spec.spacing) == 3
+
+
+def place_bound(spatial_shape: tuple[int, ...], spec: PyramidSpec) -> int:
+    """A bound of ``Q`` that does not need the tables: the half space, and a block for each level and sector."""
+    *others, last = spatial_shape
+    return math.prod(others) * (last // 2 + 1) + spec.num_levels * _most_sectors(spec) * _LONGEST_BLOCK
+
+
+def make_tables(spatial_shape: tuple[int, ...], spec: PyramidSpec, dtype: torch.dtype, device: torch.device) -> Tables:
     """Tables of the centred grid.
 
     Args:
-        spatial_shape: Size ``(H, W)`` of the image in pixels.
+        spatial_shape: Size ``(H, W)`` or ``(H, W, D)`` of the image in pixels.
         spec: The pyramid, of no more levels than fit.
         dtype: Of the weights.
         device: Of all tensors.
     """
-    height, width = spatial_shape
-    columns = torch.arange(width // 2 + 1, dtype=torch.float64)
-    radius, angle = (t.flatten() for t in polar((fft_frequencies(height), columns), spatial_shape))
-    # A frequency stands for its mirror image too; column 0 holds both. (That of Nyquist is beyond all windows.)
-    multiplicity = torch.where(columns == 0, 0.5, 1.0).expand(height, -1).flatten()
-    num_sectors, order = _num_sectors(spec), spec.num_orientations
-    sector = (angle * order / math.pi + order % 2 / 2).long().clamp_max(num_sectors - 1)
+    dims = len(spatial_shape)
+    *others, last = spatial_shape
+    half_space = (*(fft_frequencies(size) for size in others), torch.arange(last // 2 + 1, dtype=torch.float64))
+    radius, direction = polar(angular_frequencies(half_space, spatial_shape, spec.spacing).flatten(0, -2))
+    radius = radius.masked_fill(at_nyquist(half_space, spatial_shape).flatten(), torch.inf)  # beyond all windows
+    # A frequency stands for its mirror image too; column 0 holds both.
+    multiplicity = torch.where(half_space[-1] == 0, 0.5, 1.0).expand(*others, -1).flatten()
+    # The lobes that point to each frequency, as the bits of a number.
+    code = _facing(direction, spec.num_orientations).long() @ (2 ** torch.arange(spec.num_orientations))
+    sectors, sector = code.unique(return_inverse=True)
+    num_sectors = len(sectors)
     block = _block_length(len(radius) // (spec.num_levels * num_sectors))
 
     places, weights, segments = [], [], []
@@ -85,8 +112,8 @@ def make_tables(spatial_shape: tuple[int, int], spec: PyramidSpec, dtype: torch.
         for s, members in enumerate(inside.split(counts)):
             padding = -len(members) % block
             # From a sum over frequencies of an orthonormal transform to one over the level's pixels.
-            scale = 4.0 ** (level - 1) * multiplicity[members] * window[members].square()
-            weight = scale[:, None] * _harmonics(angle[members], order)
+            scale = 2.0 ** (dims * (level - 1)) * multiplicity[members] * window[members].square()
+            weight = scale[:, None] * _harmonics(direction[members], spec.num_orientations)
             places.append(torch.cat((members, members.new_zeros(padding))))
             weights.append(torch.cat((weight, weight.new_zeros(padding, weight.shape[1]))))
             segments += [(level - 1) * num_sectors + s] * (len(places[-1]) // block)
@@ -94,7 +121,8 @@ def make_tables(spatial_shape: tuple[int, int], spec: PyramidSpec, dtype: torch.
 
     segment = torch.tensor(segments, dtype=torch.long)
     belongs = torch.arange(spec.num_levels * num_sectors)[:, None] == segment
-    even, odd = _mixing(spec)
+    facing = sectors[:, None] // 2 ** torch.arange(spec.num_orientations) % 2 == 1  # (S, K)
+    even, odd = _mixing(facing, spec)
     return Tables(
         places=torch.cat(places).to(device),
         num_odd=num_odd,
@@ -107,44 +135,76 @@ def make_tables(spatial_shape: tuple[int, int], spec: PyramidSpec, dtype: torch.
     )
 
 
-def _num_sectors(spec: PyramidSpec) -> int:
-    # Between angles at which a lobe begins or ends. In an odd number of them, that is half a sector off the row axis.
-    return spec.num_orientations + spec.num_orientations % 2
+def _most_sectors(spec: PyramidSpec) -> int:
+    """Into how many sectors the planes at right angles to the orientations cut the half space, at most."""
+    if len(spec.spacing) == 2:
+        return spec.num_orientations + spec.num_orientations % 2
+    return {3: 4, 6: 16}[spec.num_orientations]  # of the icosidodecahedron's 32 faces, half
+
+
+def _facing(direction: Tensor, num_orientations: int) -> Tensor:
+    """Which lobes point to a direction ``(..., 2 or 3)``, ``(..., K)``; between two sectors, one of them is taken."""
+    return orientation_cosines(direction + _NUDGE[-direction.shape[-1] :], num_orientations) > 0
 
 
 def _block_length(mean_segment: int) -> int:
     return min(_LONGEST_BLOCK, max(8, 2 ** math.ceil(math.log2(max(1, mean_segment / 8)))))
 
 
-def _harmonics(angle: Tensor, num_orientations: int) -> Tensor:
-    """``1, cos 2 theta, ..., sin 2 theta, ...``, which span the products of two lobes, ``(*angle.shape, A)``."""
-    multiples = 2 * angle[..., None] * torch.arange(1, num_orientations, dtype=torch.float64)
-    return torch.cat((torch.ones_like(angle)[..., None], multiples.cos(), multiples.sin()), dim=-1)
+def _harmonics(direction: Tensor, num_orientations: int) -> Tensor:
+    """Functions of the direction ``(Q, 2 or 3)`` that span the products of two lobes, ``(Q, A)``.
+
+    In the plane ``1, cos 2 theta, ..., sin 2 theta, ...``, in space all monomials of the products' degree.
+    """
+    order = lobe_order(num_orientations, direction.shape[-1])
+    if direction.shape[-1] == 2:
+        angle = torch.atan2(direction[:, 1], direction[:, 0])
+        multiples = 2 * angle[:, None] * torch.arange(1, order + 1, dtype=torch.float64)
+        return torch.cat((torch.ones_like(angle)[:, None], multiples.cos(), multiples.sin()), dim=-1)
+    powers = [(a, b, 2 * order - a - b) for a in range(2 * order + 1) for b in range(2 * order + 1 - a)]
+    return torch.stack([direction.pow(torch.tensor(power)).prod(-1) for power in powers], dim=-1)
 
 
-def _mixing(spec: PyramidSpec) -> tuple[Tensor, Tensor]:
-    """Products of two lobes as sums of harmonics, sector by sector: ``(S A, K K)``, even and odd part."""
-    order = spec.num_orientations
-    samples = math.pi / (2 * order - 1) * torch.arange(2 * order - 1, dtype=torch.float64)  # (A,), as many as unknowns
-    polynomials = lobe_amplitude(order, spec.is_complex) * orientation_cosines(samples, order) ** (order - 1)  # (K, A)
-    products = (polynomials[:, None] * polynomials).flatten(0, 1).T  # (A, K K)
-    harmonics = torch.linalg.solve(_harmonics(samples, order), products)
+def _mixing(facing: Tensor, spec: PyramidSpec) -> tuple[Tensor, Tensor]:
+    """Products of two bands' lobes as sums of harmonics, for each sector: ``(S A, F F)``, even and odd part.
 
-    num_sectors = _num_sectors(spec)
-    middles = math.pi / order * (torch.arange(num_sectors, dtype=torch.float64) + 0.5 - order % 2 / 2)
-    signs = orientation_cosines(middles, order).sign().T  # (S, K)
-    if spec.is_complex:
-        # A frequency is in the lobes that point to it, its mirror image in all others.
-        here, opposite = (_pairs((sign > 0).double()) for sign in (signs, -signs))
-        even, odd = here + opposite, here - opposite
+    Args:
+        facing: Which lobes point to a sector, ``(S, K)``.
+        spec: The pyramid.
+    """
+    num_orientations, dims = spec.num_orientations, len(spec.spacing)
+    order = lobe_order(num_orientations, dims)
+    # Directions enough to tell the harmonics apart: those to the points of a small grid.
+    points = torch.cartesian_prod(*[torch.arange(-num_orientations, num_orientations + 1, dtype=torch.float64)] * dims)
+    _, samples = polar(points[points.any(-1)])
+    cosines = orientation_cosines(samples, num_orientations)
+    polynomials = lobe_amplitude(num_orientations, dims, is_complex=False) * cosines**order  # (samples, K)
+    products = _pairs(polynomials, polynomials).flatten(1)
+    harmonics = torch.linalg.lstsq(_harmonics(samples, num_orientations), products).solution
+    harmonics = harmonics.unflatten(1, (num_orientations, num_orientations))  # (A, K, K)
+
+    # In a sector, the parts |cos|^m and sign(cos) |cos|^m of a lobe are cos^m up to these signs.
+    sign = torch.where(facing, 1.0, -1.0).double()  # (S, K)
+    parts = torch.stack((sign**order, sign ** (order + 1)))
+    (ee, eo), (oe, oo) = ([2 * _pairs(left, right) for right in parts] for left in parts)  # (S, K, K) each
+    if not spec.is_complex:
+        even, odd = ee, torch.zeros_like(ee)
+    elif not in_quadrature(spec):
+        even, odd = ee + oo, eo + oe
     else:
-        even = 2 * _pairs(signs ** (order - 1))
-        odd = torch.zeros_like(even)
-    return (even[:, None] * harmonics).flatten(0, 1), (odd[:, None] * harmonics).flatten(0, 1)
+        # Twice, so that the information is that of complex bands where these are circular.
+        zero = torch.zeros_like(ee)
+        even, odd = 2 * _blocks(ee, zero, zero, oo), 2 * _blocks(zero, -eo, oe, zero)
+        harmonics = harmonics.repeat(1, 2, 2)
+    return tuple((signs[:, None] * harmonics).flatten(2).flatten(0, 1) for signs in (even, odd))
 
 
-def _pairs(values: Tensor) -> Tensor:
-    return (values[:, :, None] * values[:, None]).flatten(1)  # (S, K K)
+def _pairs(left: Tensor, right: Tensor) -> Tensor:
+    return left[..., :, None] * right[..., None, :]
+
+
+def _blocks(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    return torch.cat((torch.cat((a, b), dim=-1), torch.cat((c, d), dim=-1)), dim=-2)
 
 
 class TableCache:
@@ -197,7 +257,7 @@ _cache = TableCache(max_bytes=2**29, max_idle=1000)
 
 
 def cached_tables(
-    spatial_shape: tuple[int, int], spec: PyramidSpec, dtype: torch.dtype, device: torch.device
+    spatial_shape: tuple[int, ...], spec: PyramidSpec, dtype: torch.dtype, device: torch.device
 ) -> Tables:
     """The same as :func:`make_tables`, which makes them the first time only."""
 

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
 from monai_cwmi.filters import (
+    PyramidSpec,
     band_filters,
     check_pyramid_options,
     fft_frequencies,
     fitting_levels,
     mirrored,
+    orientation_axes,
+    relative_spacing,
     residual_filters,
 )
 
@@ -85,11 +89,53 @@ def test_the_published_grid_is_one_bin_off() -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ((0, 4, "centred"), "num_levels"),
-        ((4, 1, "centred"), "num_orientations"),
-        ((4, 4, "centered"), "frequency_grid"),
+        ((0, 4, True, "centred"), "num_levels"),
+        ((4, 1, True, "centred"), "num_orientations"),
+        ((4, 4, True, "centred", (1.0, 1.0, 1.0)), "num_orientations must be 3 or 6"),
+        ((4, 4, True, "centered"), "frequency_grid"),
+        ((4, 6, True, "published", (1.0, 1.0, 1.0)), "published"),
+        ((4, 4, True, "published", (1.0, 2.0)), "published"),
     ],
 )
-def test_options_out_of_range_are_named(options: tuple[int, int, str], named: str) -> None:
+def test_options_out_of_range_are_named(options: tuple[Any, ...], named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        check_pyramid_options(*options)
+        check_pyramid_options(PyramidSpec(*options))
+
+
+@pytest.mark.parametrize("spacing", [(1.0,), (1.0, 0.0), (1.0, -2.0), (1.0, math.nan), (1.0, math.inf)])
+def test_a_spacing_that_makes_no_sense_is_named(spacing: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="spacing must be 2 positive"):
+        relative_spacing(spacing, 2)
+
+
+@pytest.mark.parametrize("num_orientations", [3, 6])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.0, 1.5, 4.0)])
+@pytest.mark.parametrize("shape", [(16, 16, 16), (17, 24, 8)])
+def test_the_real_frame_is_tight_in_space(
+    shape: tuple[int, int, int], spacing: tuple[float, ...], num_orientations: int
+) -> None:
+    frequencies = tuple(fft_frequencies(n) for n in shape)
+    total = residual_filters(frequencies, shape, 2, spacing).square()
+    for level in (1, 2):
+        filters = band_filters(frequencies, shape, level, num_orientations, is_complex=False, spacing=spacing)
+        assert filters.shape == (num_orientations, *shape)
+        total += filters.square().sum(0)
+    torch.testing.assert_close(total, residual_filters(frequencies, shape, 0, spacing).square(), rtol=0, atol=1e-12)
+
+
+def test_the_six_orientations_are_an_icosahedrons() -> None:
+    axes = orientation_axes(6, 3)
+    cosines = (axes @ axes.mT).abs()
+    expected = torch.full((6, 6), 1 / math.sqrt(5), dtype=torch.float64).fill_diagonal_(1)
+    torch.testing.assert_close(cosines, expected)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_coarse_axis_has_the_filters_of_a_fine_one_up_to_its_nyquist(level: int) -> None:
+    # 3 mm against 1 mm: the same extent in millimetres has a third of the samples, and a third of the frequencies.
+    fine, coarse = (24, 24), (24, 8)
+    expected = band_filters(grid(fine), fine, level, 4)
+    found = band_filters(grid(coarse), coarse, level, 4, spacing=(1.0, 3.0))
+    inner = torch.arange(-3, 4)
+    torch.testing.assert_close(found[:, :, inner], expected[:, :, inner], rtol=0, atol=1e-12)
+    assert found[:, :, 4].abs().max() == 0  # Nyquist's frequency has no direction

@@ -29,6 +29,55 @@ def test_reconstruction_of_small_and_thin_images(shape: tuple[int, int]) -> None
     torch.testing.assert_close(pyramid.reconstruct(pyramid(image)), image, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("is_complex", [True, False])
+@pytest.mark.parametrize("num_orientations", [3, 6])
+@pytest.mark.parametrize("spacing", [None, (1.0, 1.0, 3.0), (0.7, 0.9, 2.3), (5.0, 1.0, 1.0)])
+@pytest.mark.parametrize("shape", [(16, 16, 16), (17, 24, 9), (20, 18, 6), (1, 7, 30), (2, 2, 2)])
+def test_reconstruction_of_volumes(
+    shape: tuple[int, int, int], spacing: tuple[float, ...] | None, num_orientations: int, is_complex: bool
+) -> None:
+    volume = torch.rand(2, *shape, dtype=torch.float64)
+    pyramid = SteerablePyramid(3, num_orientations, is_complex, spatial_dims=3, spacing=spacing)
+    torch.testing.assert_close(pyramid.reconstruct(pyramid(volume)), volume, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(32, 8), (33, 9), (20, 40)])
+def test_reconstruction_of_pixels_that_are_not_square(shape: tuple[int, int]) -> None:
+    image = torch.rand(*shape, dtype=torch.float64)
+    pyramid = SteerablePyramid(spacing=(0.5, 2.0))
+    torch.testing.assert_close(pyramid.reconstruct(pyramid(image)), image, rtol=0, atol=1e-12)
+
+
+def test_a_coarse_axis_keeps_its_samples_until_a_level_is_as_coarse() -> None:
+    pyramid = SteerablePyramid(num_levels=4, spatial_dims=3, spacing=(1.0, 1.0, 3.0))
+    bands = pyramid(torch.rand(64, 64, 24)).bands
+    assert [band.shape[1:] for band in bands] == [(64, 64, 24), (32, 32, 24), (16, 16, 18), (8, 8, 9)]
+
+
+@pytest.mark.parametrize("spacing", [None, (1.0, 1.0, 2.0)])
+def test_energy_over_voxels_is_energy_over_frequencies(spacing: tuple[float, ...] | None) -> None:
+    # A level's gain, whatever its grid: sums over voxels are 8^(n-1) / (H W D) times sums over frequencies.
+    shape = 24, 20, 18
+    volume = torch.rand(*shape, dtype=torch.float64)
+    power = torch.fft.fftn(volume).abs().square()
+    frequencies = tuple(fft_frequencies(n) for n in shape)
+    pyramid = SteerablePyramid(num_levels=3, spatial_dims=3, spacing=spacing)
+    for level, band in enumerate(pyramid(volume).bands, start=1):
+        filters = band_filters(frequencies, shape, level, 6, spacing=spacing)
+        expected = (filters.square() * power).sum((1, 2, 3)) * 8 ** (level - 1) / math.prod(shape)
+        torch.testing.assert_close(band.abs().square().sum((1, 2, 3)), expected)
+
+
+def test_a_wave_in_space_lands_in_the_band_of_its_scale_and_direction() -> None:
+    # 8 mm waves along the axis between two corners of the icosahedron that lie in one plane, in voxels of 1 x 1 x 2 mm.
+    x, y, z = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), 2 * torch.arange(24.0), indexing="ij")
+    for direction, expected in (((0, 3, 5), 0), ((0, 3, -5), 1), ((5, 0, 3), 2), ((3, 5, 0), 4)):
+        wave = torch.cos(2 * math.pi / 48 * (direction[0] * x + direction[1] * y + direction[2] * z))
+        pyramid = SteerablePyramid(num_levels=3, spatial_dims=3, spacing=(1, 1, 2))
+        energies = torch.stack([band.abs().square().mean((-3, -2, -1)) for band in pyramid(wave).bands])
+        assert energies.argmax() == 1 * 6 + expected  # level 2 is centred on 8 samples
+
+
 def test_the_published_grid_does_not_reconstruct() -> None:
     image = torch.rand(64, 64)
     pyramid = SteerablePyramid(frequency_grid="published")
@@ -85,3 +134,12 @@ def test_bad_images_and_bands_are_named() -> None:
         pyramid.reconstruct(coefficients._replace(bands=coefficients.bands[:-1]))
     with pytest.raises(ValueError, match="num_levels"):
         SteerablePyramid(num_levels=0)
+
+
+def test_a_number_of_axes_that_there_is_not_is_named() -> None:
+    with pytest.raises(ValueError, match="spatial_dims must be 2 or 3"):
+        SteerablePyramid(spatial_dims=4)
+    with pytest.raises(ValueError, match="spacing must be 3 positive"):
+        SteerablePyramid(spatial_dims=3, spacing=(1, 1))
+    with pytest.raises(ValueError, match=r"\(\.\.\., H, W, D\)"):
+        SteerablePyramid(spatial_dims=3)(torch.rand(8, 8))

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from monai_cwmi.filters import PyramidSpec
+from monai_cwmi.filters import PyramidSpec, fitting_levels
 from monai_cwmi.functional import mutual_information
 from monai_cwmi.information import BandCovariances
 from monai_cwmi.spectral import spectral_covariances
@@ -13,7 +15,7 @@ from monai_cwmi.subbands import subband_covariances
 SHAPES = [(16, 16), (17, 24), (32, 21), (33, 47)]
 
 
-def images(shape: tuple[int, int], dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+def images(shape: tuple[int, ...], dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     prediction = torch.rand(2, 3, *shape, dtype=dtype, generator=generator)
     target = (torch.rand(2, 3, *shape, dtype=dtype, generator=generator) > 0.6).to(dtype)
@@ -24,7 +26,7 @@ def crosses(covariances: BandCovariances) -> tuple[Tensor, ...]:
     """``G_PP``, real and imaginary part of ``G_YP``, and ``G_YY``: what does not depend on ``c``."""
     predicted, residual, real, *imag = covariances.matrices
     c = covariances.coefficient[..., None, None]
-    return predicted, real + c * predicted, *imag, residual + 2 * c * real + c.square() * predicted
+    return predicted, real + c * predicted, *imag, residual + c * (real + real.mT) + c.square() * predicted
 
 
 @pytest.mark.parametrize("num_orientations", [2, 3, 4, 5, 12])
@@ -36,6 +38,43 @@ def test_covariances_are_those_of_the_subbands(shape: tuple[int, int], is_comple
     assert found.matrices.dtype == found.coefficient.dtype == torch.float64
     assert found.matrices.shape == (4 if is_complex else 3, 3, 2, 3, num_orientations, num_orientations)
     for value, reference in zip(crosses(found), crosses(expected), strict=True):
+        torch.testing.assert_close(value, reference, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("num_orientations", [3, 6])
+@pytest.mark.parametrize("shape", [(16, 16, 16), (12, 17, 9), (24, 20, 6), (1, 16, 20)])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.0, 1.0, 3.0), (2.8, 1.0, 1.9)])
+@pytest.mark.parametrize("is_complex", [True, False])
+def test_covariances_of_volumes_are_those_of_their_subbands(
+    shape: tuple[int, int, int], spacing: tuple[float, ...], is_complex: bool, num_orientations: int
+) -> None:
+    num_levels = fitting_levels(shape, 3, spacing)
+    if num_levels == 0:
+        assert shape[0] == spacing[0] == 1
+        return
+    spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred", spacing)
+    found, expected = (form(*images(shape), spec) for form in (spectral_covariances, subband_covariances))
+    bands = 2 * num_orientations if is_complex else num_orientations  # real and imaginary parts
+    assert found.matrices.shape == (3, num_levels, 2, 3, bands, bands)
+    for value, reference in zip(crosses(found), crosses(expected), strict=True):
+        torch.testing.assert_close(value, reference, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("slice_dim", [0, 1, 2])
+@pytest.mark.parametrize("is_complex", [True, False])
+def test_covariances_of_slices_are_those_of_their_subbands(slice_dim: int, is_complex: bool) -> None:
+    spec = PyramidSpec(2, 4, is_complex, "centred", (1.0, 2.5))
+    prediction, target = images((14, 12, 17))
+    prediction.requires_grad_()
+    found, expected = (
+        crosses(form(prediction, target, spec, slice_dim)) for form in (spectral_covariances, subband_covariances)
+    )
+    gradients = []
+    for values in (found, expected):
+        weights = [torch.linspace(0, 1, v.numel(), dtype=v.dtype).view_as(v) for v in values]
+        total = torch.stack([(v * w).sum() for v, w in zip(values[:-1], weights[:-1], strict=True)]).sum()
+        gradients.append(torch.autograd.grad(total, prediction)[0])
+    for value, reference in zip((*found, gradients[0]), (*expected, gradients[1]), strict=True):
         torch.testing.assert_close(value, reference, rtol=1e-9, atol=1e-9)
 
 
@@ -117,14 +156,20 @@ def test_sums_in_single_precision_keep_six_digits() -> None:
 
 
 @pytest.mark.parametrize("is_complex", [True, False])
-@pytest.mark.parametrize("shape", [(16, 16), (17, 23)])
-def test_the_operators_keep_their_promises_to_the_compiler(shape: tuple[int, int], is_complex: bool) -> None:
+@pytest.mark.parametrize(
+    ("shape", "slice_dim"), [((16, 16), None), ((17, 23), None), ((8, 9, 11), None), ((8, 9, 11), 0), ((8, 9, 11), 2)]
+)
+def test_the_operators_keep_their_promises_to_the_compiler(
+    shape: tuple[int, ...], slice_dim: int | None, is_complex: bool
+) -> None:
     prediction, target = (image.flatten(0, 1) for image in images(shape))
-    options = (2, 3, is_complex)
+    options: tuple[Any, ...] = (2, 3, is_complex, (1.0, 1.0), None)
+    if len(shape) == 3:
+        options = (2, 3, is_complex, (1.0, 2.0, 1.0), None) if slice_dim is None else (*options[:4], slice_dim)
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.monai_cwmi.covariances, (prediction, target, *options), test_utils=tests)
     matrices, *saved = torch.ops.monai_cwmi.covariances(prediction, target, *options)
-    arguments = (matrices, *saved, *shape, *options)
+    arguments = (matrices, *saved, shape, *options)
     torch.library.opcheck(torch.ops.monai_cwmi.covariances_backward, arguments, test_utils=tests)
 
 

@@ -16,31 +16,84 @@ def tables_of(size: int, num_orientations: int = 4, *, device: str = "cpu") -> T
     )
 
 
+def products_of_filters(
+    shape: tuple[int, ...], spec: PyramidSpec, level: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Products of two filters at the frequencies of the half space and at their mirror images, and multiplicities."""
+    *others, last = shape
+    here = (*(fft_frequencies(n) for n in others), torch.arange(last // 2 + 1, dtype=torch.float64))
+    there = tuple(mirrored(q, n) for q, n in zip(here, shape, strict=True))
+    filters = [band_filters(q, shape, level, *spec[1:]) for q in (here, there)]
+    multiplicity = torch.where(here[-1] == 0, 0.5, 1.0) * 2.0 ** (len(shape) * (level - 1))
+    return filters[0][:, None] * filters[0], filters[1][:, None] * filters[1], multiplicity
+
+
+def tabulated(tables: Tables, mixing: torch.Tensor, level: int, num_places: int) -> torch.Tensor:
+    """What the tables say of all pairs of bands at each place, ``(F F, num_places)``."""
+    mixing = mixing.unflatten(0, (-1, tables.weights.shape[1]))
+    blocks = tables.level == level - 1
+    sectors = tables.segment[blocks] - (level - 1) * len(mixing)
+    places = tables.places.unflatten(0, tables.weights.shape[::2])[blocks].flatten()
+    found = torch.einsum("bal,bap->pbl", tables.weights[blocks], mixing[sectors]).flatten(1)
+    return torch.zeros(len(found), num_places, dtype=torch.float64).index_add_(1, places, found)
+
+
 @pytest.mark.parametrize("is_complex", [True, False])
 @pytest.mark.parametrize("num_orientations", [2, 3, 4, 5, 12])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (2.3, 1.0)])
 @pytest.mark.parametrize("shape", [(16, 16), (17, 24), (40, 33)])
 def test_the_tables_hold_the_products_of_the_filters(
-    shape: tuple[int, int], num_orientations: int, is_complex: bool
+    shape: tuple[int, int], spacing: tuple[float, ...], num_orientations: int, is_complex: bool
 ) -> None:
-    num_levels = 3
-    spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred")
+    spec = PyramidSpec(3, num_orientations, is_complex, "centred", spacing)
     tables = make_tables(shape, spec, *DOUBLE)
-    rows, columns = fft_frequencies(shape[0]), torch.arange(shape[1] // 2 + 1, dtype=torch.float64)
-    even, odd = (mixing.unflatten(0, (-1, tables.weights.shape[1])) for mixing in (tables.even, tables.odd))
-    for level in range(1, num_levels + 1):
-        blocks = tables.level == level - 1
-        sectors = tables.segment[blocks] - (level - 1) * len(even)
-        places = tables.places.unflatten(0, tables.weights.shape[::2])[blocks].flatten()
-        here, there = (
-            band_filters(q, shape, level, num_orientations, is_complex)
-            for q in ((rows, columns), (mirrored(rows, shape[0]), mirrored(columns, shape[1])))
+    for level in (1, 2, 3):
+        products, opposite, multiplicity = products_of_filters(shape, spec, level)
+        for mixing, expected in ((tables.even, products + opposite), (tables.odd, products - opposite)):
+            found = tabulated(tables, mixing, level, expected[0, 0].numel())
+            torch.testing.assert_close(found, (expected * multiplicity).flatten(2).flatten(0, 1), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("num_orientations", [3, 6])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.0, 1.0, 3.0)])
+@pytest.mark.parametrize("shape", [(12, 12, 12), (9, 14, 11)])
+def test_the_tables_of_volumes_hold_the_products_of_the_filters(
+    shape: tuple[int, int, int], spacing: tuple[float, ...], num_orientations: int
+) -> None:
+    spec = PyramidSpec(2, num_orientations, False, "centred", spacing)
+    tables = make_tables(shape, spec, *DOUBLE)
+    for level in (1, 2):
+        products, opposite, multiplicity = products_of_filters(shape, spec, level)
+        found = tabulated(tables, tables.even, level, products[0, 0].numel())
+        expected = ((products + opposite) * multiplicity).flatten(2).flatten(0, 1)
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+    assert tables.odd.abs().max() == 0
+
+    # The complex pyramid: the sum of the blocks of real and of imaginary parts is that of the analytic filters, twice.
+    spec = spec._replace(is_complex=True)
+    tables = make_tables(shape, spec, *DOUBLE)
+    k = num_orientations
+    for level in (1, 2):
+        products, opposite, multiplicity = products_of_filters(shape, spec, level)
+        even, odd = (
+            tabulated(tables, mixing, level, products[0, 0].numel()).unflatten(0, (2 * k, 2 * k))
+            for mixing in (tables.even, tables.odd)
         )
-        products, opposite = (f[:, None] * f for f in (here, there))  # (K, K, H, W // 2 + 1)
-        multiplicity = torch.where(columns == 0, 0.5, 1.0) * 4.0 ** (level - 1)
-        for mixing, expected in ((even, products + opposite), (odd, products - opposite)):
-            found = torch.einsum("bal,bap->pbl", tables.weights[blocks], mixing[sectors]).flatten(1)  # (K K, places)
-            dense = torch.zeros(len(found), expected[0, 0].numel(), dtype=torch.float64).index_add_(1, places, found)
-            torch.testing.assert_close(dense, (expected * multiplicity).flatten(2).flatten(0, 1), rtol=0, atol=1e-10)
+        for found, expected in (
+            (even[:k, :k] + even[k:, k:], products + opposite),
+            (odd[k:, :k] - odd[:k, k:], products - opposite),
+        ):
+            torch.testing.assert_close(found, 2 * (expected * multiplicity).flatten(2), rtol=0, atol=1e-10)
+        for block in (even[:k, k:], even[k:, :k], odd[:k, :k], odd[k:, k:]):
+            assert block.abs().max() == 0
+
+
+@pytest.mark.parametrize("num_orientations", [3, 6])
+def test_the_bound_of_places_holds_in_space(num_orientations: int) -> None:
+    for shape in [(3, 3, 3), (5, 8, 11), (16, 16, 16), (30, 9, 21), (40, 40, 3)]:
+        for spacing in [(1.0, 1.0, 1.0), (1.0, 1.0, 4.0)]:
+            spec = PyramidSpec(fitting_levels(shape, 6, spacing), num_orientations, True, "centred", spacing)
+            assert len(make_tables(shape, spec, *DOUBLE).places) <= place_bound(shape, spec), (shape, spacing)
 
 
 @pytest.mark.parametrize("num_orientations", [2, 3, 12])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from monai_cwmi.filters import check_pyramid_options
+from monai_cwmi.filters import PyramidSpec, check_pyramid_options
 
 _HALF = (torch.float16, torch.bfloat16)
 _DTYPES = (torch.float32, torch.float64, *_HALF)
@@ -46,7 +46,7 @@ class Case:
         for name in ("batch", "classes", "height", "width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        check_pyramid_options(self.num_levels, self.num_orientations, "centred")
+        check_pyramid_options(PyramidSpec(self.num_levels, self.num_orientations, True, "centred"))
         if self.dtype not in _DTYPES:
             raise ValueError(f"dtype must be one of {[dtype_name(dtype) for dtype in _DTYPES]}, got {self.dtype}.")
         _check_device(self.device)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
-from monai_cwmi.filters import PyramidSpec
 from monai_cwmi.functional import level_terms
 from monai_cwmi.information import mutual_information_terms
 from monai_cwmi.losses import CWMILoss
@@ -25,6 +26,8 @@ class SubbandCWMILoss(CWMILoss):
         True
     """
 
-    def _information(self, prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-        spec = PyramidSpec(self.num_levels, self.num_orientations, self.is_complex, self.frequency_grid)
-        return level_terms(mutual_information_terms, subband_covariances, prediction, target, mask, spec, self.alpha)
+    def _terms(
+        self, prediction: Tensor, target: Tensor, mask: Tensor | None, spacing: Sequence[float] | None
+    ) -> Tensor:
+        options = self.options | {"mask": mask, "spacing": spacing}
+        return level_terms(mutual_information_terms, subband_covariances, prediction, target, **options)

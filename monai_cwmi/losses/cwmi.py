@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from monai.utils import LossReduction
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
-from monai_cwmi.filters import FrequencyGrid, check_pyramid_options
+from monai_cwmi.filters import FrequencyGrid
 from monai_cwmi.functional import check_alpha, mutual_information
 from monai_cwmi.losses.cross_entropy import cross_entropy
-from monai_cwmi.losses.preparation import Preparation
+from monai_cwmi.losses.preparation import Preparation, voxel_sizes
+from monai_cwmi.volumes import views
 
 
 class CWMILoss(_Loss):
@@ -36,13 +37,14 @@ class CWMILoss(_Loss):
     Args:
         include_background: If False, channel 0 is left out; only the cross-entropy after ``softmax`` uses all channels
             all the same. Two softmax channels have the same information, and False halves its cost.
-        to_onehot_y: Whether the target holds class indices ``(B, 1, H, W)``.
+        to_onehot_y: Whether the target holds class indices ``(B, 1, spatial)``.
         sigmoid: Apply a sigmoid to the prediction.
         softmax: Apply a softmax over the channels of the prediction.
         other_act: Another activation that gives probabilities, for example a sparsemax.
         num_levels: ``N``, levels of the pyramid. Images with no more than ``2**n`` pixels along their shorter side have
             no level ``n``; the levels that fit are used (none below three pixels: cross-entropy alone remains).
-        num_orientations: ``K``, at least 2. The paper uses 4 and 12.
+        num_orientations: ``K``, at least 2 (default: 4). The paper uses 4 and 12. For volumes as a whole 3 or 6
+            (default).
         is_complex: Complex pyramid (CWMI) or real one (CWMI-Real).
         lambda_ce: Weight of the cross-entropy.
         lambda_mi: Weight of the mutual information.
@@ -56,6 +58,14 @@ class CWMILoss(_Loss):
             is one number for an image; it counts in each of its channels.
         frequency_grid: ``"centred"``, or ``"published"`` for the grid of the paper's released code, one bin off.
         alpha: Ridge of the regression of target on prediction; what is smaller does not count as information.
+        slice_dims: How volumes ``(B, C, H, W, D)`` are compared. Spatial axes: slice by slice along each of them, as
+            plane images. ``(-1,)`` takes axial slices of volumes in RAS orientation (MONAI's ``Orientationd``), and
+            ``(0, 1, 2)`` the mean of all three. ``None``: the volume as a whole, with bands in space. Slices in which a
+            class is absent, or alone, do not count. Plane images take no notice of it.
+        spacing: Size of a voxel along each spatial axis, in millimetres or any unit, so that a level means the same
+            size along every axis. ``"affine"`` takes it from the affine of the target, or else of the input, which must
+            be a MetaTensor. ``None`` takes all axes as equal. Data of many spacings makes many tables of weights:
+            resample it first (``Spacingd``).
 
     Raises:
         TypeError: When ``other_act`` is not callable.
@@ -80,7 +90,7 @@ class CWMILoss(_Loss):
         softmax: bool = False,
         other_act: Callable[[Tensor], Tensor] | None = None,
         num_levels: int = 4,
-        num_orientations: int = 4,
+        num_orientations: int | None = None,
         is_complex: bool = True,
         lambda_ce: float = 0.9,
         lambda_mi: float = 1.0,
@@ -89,31 +99,41 @@ class CWMILoss(_Loss):
         reduction: LossReduction | str = LossReduction.MEAN,
         frequency_grid: FrequencyGrid = "centred",
         alpha: float = 5e-4,
+        slice_dims: Sequence[int] | None = (-1,),
+        spacing: Sequence[float] | Literal["affine"] | None = None,
     ) -> None:
         super().__init__(reduction=LossReduction(reduction).value)
-        check_pyramid_options(num_levels, num_orientations, frequency_grid)
+        pyramid: dict[str, Any] = {
+            "num_levels": num_levels,
+            "num_orientations": num_orientations,
+            "is_complex": is_complex,
+        }
+        pyramid["frequency_grid"] = frequency_grid
+        views(3, slice_dims, None, **pyramid)  # which checks them
+        if isinstance(spacing, str) and spacing != "affine":
+            raise ValueError(f'spacing must be the size of a voxel along each axis, "affine" or None, got {spacing!r}.')
         for name, value in (("lambda_ce", lambda_ce), ("lambda_mi", lambda_mi)):
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must not be negative, and finite, got {value}.")
         check_alpha(alpha)
         self.prepare = Preparation(include_background, to_onehot_y, sigmoid, softmax, other_act, ignore_index)
-        self.num_levels = num_levels
-        self.num_orientations = num_orientations
-        self.is_complex = is_complex
         self.lambda_ce = lambda_ce
         self.lambda_mi = lambda_mi
-        self.frequency_grid: FrequencyGrid = frequency_grid
-        self.alpha = alpha
+        self.options = pyramid | {"alpha": alpha, "slice_dims": slice_dims}
+        self.spacing = spacing
         self.balanced = isinstance(weight, str)
         self.class_weight: Tensor | None
         self.register_buffer("class_weight", _class_weight(weight), persistent=False)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+    def forward(
+        self, input: Tensor, target: Tensor, spacing: Sequence[float] | Literal["affine"] | None = None
+    ) -> Tensor:
         """Compute the loss.
 
         Args:
-            input: ``(B, C, H, W)``, logits or probabilities, of any floating-point dtype.
-            target: ``(B, C, H, W)``, or ``(B, 1, H, W)`` with ``to_onehot_y``; any dtype. No gradient flows to it.
+            input: ``(B, C, H, W)`` or ``(B, C, H, W, D)``, logits or probabilities, of any floating-point dtype.
+            target: The same shape, or with one channel with ``to_onehot_y``; any dtype. No gradient flows to it.
+            spacing: In place of that of the constructor, for this batch.
 
         Returns:
             A number, or ``(B, C)`` with ``reduction="none"`` (``C - 1`` channels without the background), in float32,
@@ -122,11 +142,13 @@ class CWMILoss(_Loss):
         Raises:
             AssertionError: When the shapes do not fit.
             TypeError: When the input is not of floating point.
-            ValueError: When images are not two-dimensional, ``weight`` does not have ``C`` values, or values are not
-                what the options say (see :class:`monai_cwmi.losses.preparation.Preparation`).
+            ValueError: When images have not two or three axes, ``spacing`` not a number for each of them, ``weight``
+                not ``C`` values, or values are not what the options say (see
+                :class:`monai_cwmi.losses.preparation.Preparation`).
         """
-        if input.ndim != 4:
-            raise ValueError(f"CWMILoss compares two-dimensional images (B, C, H, W), got {tuple(input.shape)}.")
+        if input.ndim not in (4, 5):
+            raise ValueError(f"CWMILoss compares images (B, C, H, W) or (B, C, H, W, D), got {tuple(input.shape)}.")
+        spacings = voxel_sizes(input, target, self.spacing if spacing is None else spacing)
         prepared = self.prepare(input, target)
         probabilities, targets = (t[:, prepared.compared] for t in (prepared.probabilities, prepared.target))
         terms = []  # (B, C) each
@@ -138,11 +160,10 @@ class CWMILoss(_Loss):
                 balanced=self.balanced,
                 resolution=torch.finfo(input.dtype).eps,
             )  # (B, 1) or (B, C)
-            entropy = entropy.expand_as(targets[:, :, 0, 0]) if prepared.is_exclusive else entropy[:, prepared.compared]
+            entropy = entropy.expand(targets.shape[:2]) if prepared.is_exclusive else entropy[:, prepared.compared]
             terms.append(self.lambda_ce * entropy)
         if self.lambda_mi:
-            information = self._information(probabilities, targets, prepared.mask)  # (N, B, C)
-            terms.append(-self.lambda_mi * information.sum(0))
+            terms.append(-self.lambda_mi * self._information(probabilities, targets, prepared.mask, spacings))
         # Where both lambdas are 0, the loss is still a function of the input.
         loss = torch.stack(terms).sum(0) if terms else probabilities.flatten(2)[..., 0] * 0
 
@@ -150,17 +171,20 @@ class CWMILoss(_Loss):
             return loss.mean()
         return loss.sum() if self.reduction == LossReduction.SUM.value else loss
 
-    def _information(self, prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-        return mutual_information(
-            prediction,
-            target,
-            num_levels=self.num_levels,
-            num_orientations=self.num_orientations,
-            is_complex=self.is_complex,
-            frequency_grid=self.frequency_grid,
-            alpha=self.alpha,
-            mask=mask,
-        )
+    def _information(
+        self, prediction: Tensor, target: Tensor, mask: Tensor | None, spacings: Sequence[Sequence[float] | None]
+    ) -> Tensor:
+        """Sum over the levels, ``(B, C)``; there is one spacing for all images, or one for each."""
+        if len(spacings) == 1:
+            return self._terms(prediction, target, mask, spacings[0]).sum(0)
+        masks = [None] * len(spacings) if mask is None else mask.split(1)
+        images = zip(prediction.split(1), target.split(1), masks, spacings, strict=True)
+        return torch.cat([self._terms(*image).sum(0) for image in images])
+
+    def _terms(
+        self, prediction: Tensor, target: Tensor, mask: Tensor | None, spacing: Sequence[float] | None
+    ) -> Tensor:
+        return mutual_information(prediction, target, mask=mask, spacing=spacing, **self.options)  # (N, B, C)
 
 
 def _class_weight(weight: Sequence[float] | Tensor | str | None) -> Tensor | None:

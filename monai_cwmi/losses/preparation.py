@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from monai.data import MetaTensor
+from monai.data.utils import affine_to_spacing
 from monai.metrics.utils import create_ignore_mask
 from monai.networks import one_hot
 from torch import Tensor
@@ -158,6 +159,31 @@ class Preparation:
         ):
             if is_set:
                 warnings.warn(f"single channel prediction, `{name}` ignored.", stacklevel=4)
+
+
+def voxel_sizes(
+    input: Tensor, target: Tensor, spacing: Sequence[float] | Literal["affine"] | None
+) -> list[Sequence[float] | None]:
+    """Size of a voxel along each spatial axis: one for all images of a batch, or one for each.
+
+    Args:
+        input: ``(B, C, spatial)``.
+        target: ``(B, C, spatial)``.
+        spacing: The size, or ``"affine"`` for that of the target's, or else the input's, affine.
+
+    Raises:
+        ValueError: When the affine is asked for, and neither is a MetaTensor.
+    """
+    if spacing != "affine":
+        return [spacing]
+    for tensor in (target, input):
+        if isinstance(tensor, MetaTensor):
+            # An image of the plane has the affine of the volume that it comes from, or one of its own.
+            affines = tensor.affine if tensor.affine.ndim == 3 else tensor.affine[None]
+            sizes = [tuple(affine_to_spacing(affine, len(affine) - 1).tolist()) for affine in affines]
+            sizes = [tuple(float(s) for s in size[: tensor.ndim - 2]) for size in sizes]
+            return list(sizes) if len(set(sizes)) > 1 else [sizes[0]]
+    raise ValueError("spacing='affine' needs a target or an input that is a MetaTensor: neither has an affine.")
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -320,8 +320,8 @@ def test_bad_input_is_named() -> None:
         CWMILoss(**MULTI_CLASS)(logits, labels + (labels == 2))
     with pytest.raises(ValueError, match="weight has 2 values, but input has 3 channels"):
         CWMILoss(**MULTI_CLASS, weight=[1.0, 2.0])(logits, labels)
-    with pytest.raises(ValueError, match="two-dimensional"):
-        CWMILoss(**MULTI_CLASS)(logits[..., None], labels[..., None])
+    with pytest.raises(ValueError, match=r"\(B, C, H, W\) or \(B, C, H, W, D\)"):
+        CWMILoss(**MULTI_CLASS)(logits[..., 0], labels[..., 0])
 
 
 @pytest.mark.gpu

@@ -139,7 +139,7 @@ def _most_sectors(spec: PyramidSpec) -> int:
     """Into how many sectors the planes at right angles to the orientations cut the half space, at most."""
     if len(spec.spacing) == 2:
         return spec.num_orientations + spec.num_orientations % 2
-    return {3: 4, 6: 16}[spec.num_orientations]  # of the icosidodecahedron's 32 faces, half
+    return {3: 4, 6: 20}[spec.num_orientations]  # octants; of 32 faces, 12 on either side and 8 that the border cuts
 
 
 def _facing(direction: Tensor, num_orientations: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 
 import torch
@@ -21,10 +22,9 @@ class Case:
         batch: ``B``.
         classes: ``C``. One class is one channel with a sigmoid and a binary target; several are channels with a softmax
             and class indices as the target.
-        height: ``H``, in pixels.
-        width: ``W``, in pixels.
+        size: ``(H, W)`` of images or ``(H, W, D)`` of volumes, in pixels. Volumes are compared as a whole.
         num_levels: ``N``.
-        num_orientations: ``K``.
+        num_orientations: ``K``; 3 or 6 for volumes.
         device: ``"cpu"`` or a CUDA device.
         dtype: Of the network's output. For float16 and bfloat16 the forward pass runs inside ``torch.autocast``, as in
             training with mixed precision.
@@ -35,31 +35,38 @@ class Case:
 
     batch: int = 10
     classes: int = 1
-    height: int = 512
-    width: int = 512
+    size: tuple[int, ...] = (512, 512)
     num_levels: int = 4
     num_orientations: int = 4
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        for name in ("batch", "classes", "height", "width"):
+        for name in ("batch", "classes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        check_pyramid_options(PyramidSpec(self.num_levels, self.num_orientations, True, "centred"))
+        if len(self.size) not in (2, 3) or min(self.size) < 1:
+            raise ValueError(f"size must be two or three numbers from 1, got {self.size}.")
+        spacing = (1.0,) * len(self.size)
+        check_pyramid_options(PyramidSpec(self.num_levels, self.num_orientations, True, "centred", spacing))
         if self.dtype not in _DTYPES:
             raise ValueError(f"dtype must be one of {[dtype_name(dtype) for dtype in _DTYPES]}, got {self.dtype}.")
         _check_device(self.device)
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """Shape of the prediction, ``(B, C, H, W)``."""
-        return self.batch, self.classes, self.height, self.width
+    def is_volume(self) -> bool:
+        """Whether the images have three axes."""
+        return len(self.size) == 3
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the prediction, ``(B, C, H, W)`` or ``(B, C, H, W, D)``."""
+        return self.batch, self.classes, *self.size
 
     @property
     def prediction_bytes(self) -> int:
         """Memory of the prediction in bytes, the unit in which the memory of a step can be told."""
-        return self.batch * self.classes * self.height * self.width * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def compute_dtype(self) -> torch.dtype:

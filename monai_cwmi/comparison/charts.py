@@ -12,16 +12,26 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from monai_cwmi.comparison.contestants import CWMI, CWMI_COMPILED, CWMI_REAL, FLOOR, INFORMATION, TEXTBOOK, UNET
+from monai_cwmi.comparison.contestants import (
+    CWMI,
+    CWMI_COMPILED,
+    CWMI_PLANES,
+    CWMI_REAL,
+    CWMI_SLICES,
+    FLOOR,
+    INFORMATION,
+    NETWORK,
+    TEXTBOOK,
+)
 from monai_cwmi.comparison.growth import Growth
 from monai_cwmi.comparison.report import describe
 from monai_cwmi.comparison.speed import Timing
 
 _WIDTH, _DPI = 9.0, 100  # inches and pixels for each: 900 pixels
 _OURS, _OTHERS, _REFERENCE = "#e07b00", "#5b8fb9", "#a8a8a8"
-_COLOURS = dict.fromkeys((INFORMATION, CWMI, CWMI_REAL, CWMI_COMPILED), _OURS) | dict.fromkeys(
-    (TEXTBOOK, UNET), _REFERENCE
-)
+_COLOURS = dict.fromkeys(
+    (INFORMATION, CWMI, CWMI_REAL, CWMI_SLICES, CWMI_PLANES, CWMI_COMPILED), _OURS
+) | dict.fromkeys((NETWORK, TEXTBOOK), _REFERENCE)
 _LEGEND = {"monai_cwmi": _OURS, "losses of MONAI": _OTHERS, "for reference": _REFERENCE}
 
 
@@ -36,7 +46,7 @@ def draw_speed(timings: Sequence[Timing], path: Path) -> Path:
         ax.set_title(f"{describe(panel[0].case)}, {panel[0].case.device}", fontsize=12)
     ratios = [timing.ratio for timing in timings if math.isfinite(timing.ratio)]
     axes[-1, 0].set_xlim(min([0.6, *(0.5 * ratio for ratio in ratios)]), 2 * max([1.5, *ratios]))  # room for values
-    axes[-1, 0].set_xlabel("time of forward + backward, over that of 2 rfft2 + 1 irfft2 (the floor)", fontsize=11)
+    axes[-1, 0].set_xlabel("time of forward + backward, over that of 2 rfftn + 1 irfftn (the floor)", fontsize=11)
     swatches = [Patch(color=colour, label=label) for label, colour in _LEGEND.items()]
     figure.legend(handles=swatches, loc="outside lower center", ncols=len(swatches), fontsize=11, frameon=False)
     figure.savefig(path)
@@ -77,7 +87,7 @@ def draw_growth(growths: Sequence[Growth], path: Path) -> Path:
         values = [point.value for point in points]
         for timings, colour, label in (
             ([point.loss for point in points], _OURS, "CWMILoss"),
-            ([point.floor for point in points], "black", "floor: 2 rfft2 + 1 irfft2"),
+            ([point.floor for point in points], "black", "floor: 2 rfftn + 1 irfftn"),
         ):
             ax.plot(values, [1e3 * timing.median for timing in timings], "o-", color=colour, label=label, markersize=4)
         for point in points:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from monai.losses import DiceCELoss, FocalLoss, HausdorffDTLoss, SoftDiceclDiceLoss, TverskyLoss
 from monai.networks import one_hot
-from monai.networks.nets import BasicUNet
+from monai.networks.nets import BasicUNet, SegResNet
 from monai.utils import optional_import
 from torch import Tensor
 
@@ -22,13 +22,15 @@ from monai_cwmi.losses import CWMILoss
 
 BoundaryLoss, _has_boundary_loss = optional_import("monai.losses", name="BoundaryLoss")  # not in MONAI 1.6.0
 
-FLOOR = "floor: 2 rfft2 + 1 irfft2"
+FLOOR = "floor: 2 rfftn + 1 irfftn"
 INFORMATION = "mutual information alone"
 CWMI = "CWMILoss"
 CWMI_REAL = "CWMILoss, real pyramid"
 CWMI_COMPILED = "CWMILoss, compiled"
+CWMI_SLICES = "CWMILoss, axial slices"
+CWMI_PLANES = "CWMILoss, three planes"
 TEXTBOOK = "CWMI from subband images"
-UNET = "U-Net training step"
+NETWORK = "training step of a network"
 
 Step = Callable[[], object]
 
@@ -44,7 +46,8 @@ def make_steps(case: Case, *, compiled: bool = False) -> dict[str, Step]:
         compiled: With a ``CWMILoss`` under ``torch.compile``.
 
     Returns:
-        Functions to call without arguments: the floor first, the training step of a U-Net last.
+        Functions to call without arguments: the floor first, the training step of a network last: of ``BasicUNet`` for
+        images, of ``SegResNet`` for volumes.
     """
     data = _make_data(case)
     activation, pyramid = _activation(case), _pyramid(case)
@@ -52,6 +55,9 @@ def make_steps(case: Case, *, compiled: bool = False) -> dict[str, Step]:
         CWMI: CWMILoss(**activation, **pyramid),
         CWMI_REAL: CWMILoss(**activation, **pyramid, is_complex=False),
     }
+    if case.is_volume:
+        plane = activation | {"num_levels": case.num_levels}
+        losses |= {CWMI_SLICES: CWMILoss(**plane), CWMI_PLANES: CWMILoss(**plane, slice_dims=(0, 1, 2))}
     if compiled:
         torch.compiler.reset()  # what was compiled for another size would make this one's shapes dynamic
         losses[CWMI_COMPILED] = torch.compile(CWMILoss(**activation, **pyramid))  # type: ignore[assignment]
@@ -71,7 +77,7 @@ def make_steps(case: Case, *, compiled: bool = False) -> dict[str, Step]:
         FLOOR: _floor(data, case),
         INFORMATION: _information(data, case),
         **{name: _loss(loss, data, case) for name, loss in losses.items()},
-        UNET: _unet(case),
+        NETWORK: _network(case),
     }
 
 
@@ -86,16 +92,16 @@ def _activation(case: Case) -> dict[str, Any]:
 
 
 def _pyramid(case: Case) -> dict[str, Any]:
-    return {"num_levels": case.num_levels, "num_orientations": case.num_orientations}
+    return {"num_levels": case.num_levels, "num_orientations": case.num_orientations, "slice_dims": None}
 
 
 class _Data(NamedTuple):
     """A prediction and its target, which agree in large part.
 
     Attributes:
-        logits: Output of a network, ``(B, C, H, W)``.
-        target: Binary or class indices, ``(B, 1, H, W)``.
-        channels: The target as a loss compares it, ``(B, C, H, W)``.
+        logits: Output of a network, ``(B, C, spatial)``.
+        target: Binary or class indices, ``(B, 1, spatial)``.
+        channels: The target as a loss compares it, ``(B, C, spatial)``.
     """
 
     logits: Tensor
@@ -106,8 +112,8 @@ class _Data(NamedTuple):
 def _make_data(case: Case) -> _Data:
     # Blobs, for distance transforms and skeletons of noise are not what these losses are for.
     generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(*case.shape[:2], case.height // 16 + 2, case.width // 16 + 2, generator=generator)
-    blobs = F.interpolate(coarse, size=case.shape[2:], mode="bilinear")
+    coarse = torch.rand(*case.shape[:2], *(n // 16 + 2 for n in case.size), generator=generator)
+    blobs = F.interpolate(coarse, size=case.size, mode="trilinear" if case.is_volume else "bilinear")
     if case.classes == 1:
         channels = target = (blobs > 0.5).to(case.compute_dtype)
     else:
@@ -119,13 +125,13 @@ def _make_data(case: Case) -> _Data:
 
 
 def _floor(data: _Data, case: Case) -> Step:
-    image = data.channels
-    spectrum = torch.fft.rfft2(image, norm="ortho")
+    image, axes = data.channels, tuple(range(2, 2 + len(case.size)))
+    spectrum = torch.fft.rfftn(image, dim=axes, norm="ortho")
 
     def step() -> Tensor:
-        torch.fft.rfft2(image, norm="ortho")
-        torch.fft.rfft2(image, norm="ortho")
-        return torch.fft.irfft2(spectrum, s=case.shape[2:], norm="ortho")
+        torch.fft.rfftn(image, dim=axes, norm="ortho")
+        torch.fft.rfftn(image, dim=axes, norm="ortho")
+        return torch.fft.irfftn(spectrum, s=case.size, dim=axes, norm="ortho")
 
     return step
 
@@ -153,12 +159,16 @@ def _loss(loss: torch.nn.Module, data: _Data, case: Case) -> Step:
     return step
 
 
-def _unet(case: Case) -> Step:
-    with contextlib.redirect_stdout(io.StringIO()):  # MONAI 1.6.0 prints its features
-        network = BasicUNet(spatial_dims=2, in_channels=1, out_channels=case.classes)
+def _network(case: Case) -> Step:
+    network: torch.nn.Module
+    if case.is_volume:
+        network = SegResNet(spatial_dims=3, in_channels=1, out_channels=case.classes, init_filters=16)
+    else:
+        with contextlib.redirect_stdout(io.StringIO()):  # MONAI 1.6.0 prints its features
+            network = BasicUNet(spatial_dims=2, in_channels=1, out_channels=case.classes)
     network.to(case.device, case.compute_dtype)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
-    image = torch.rand(case.batch, 1, *case.shape[2:], device=case.device, dtype=case.compute_dtype)
+    image = torch.rand(case.batch, 1, *case.size, device=case.device, dtype=case.compute_dtype)
 
     def step() -> None:
         with case.autocast():

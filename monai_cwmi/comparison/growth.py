@@ -12,7 +12,7 @@ from monai_cwmi.comparison.contestants import CWMI, FLOOR, make_growth_steps
 from monai_cwmi.comparison.speed import Timing, time_steps
 
 _GROWN: dict[str, Callable[[Case, int], Case]] = {
-    "size": lambda case, value: replace(case, height=value, width=value),
+    "size": lambda case, value: replace(case, size=(value, value)),
     "batch": lambda case, value: replace(case, batch=value),
     "classes": lambda case, value: replace(case, classes=value),
     "orientations": lambda case, value: replace(case, num_orientations=value),
@@ -74,7 +74,7 @@ def measure_growth(
     unknown = quantities.keys() - _GROWN.keys()
     if unknown:
         raise ValueError(f"quantities must be among {list(_GROWN)}, got {sorted(unknown)}.")
-    base = Case(batch=4, height=256, width=256, device=device or default_device())
+    base = Case(batch=4, size=(256, 256), device=device or default_device())
     cases = {
         (quantity, value): _GROWN[quantity](base, value) for quantity, values in quantities.items() for value in values
     }

@@ -30,7 +30,7 @@ def speed_table(timings: Sequence[Timing]) -> str:
     """
     lines = _heading(timings)
     lines += ["Memory: the most that a step holds beyond what is held before it; in MB, and over the prediction's."]
-    columns = f"{'median':>12}{'IQR':>12}{'repeats':>9}{'x floor':>10}{'of U-Net':>10}{'memory':>13}{'x pred.':>9}"
+    columns = f"{'median':>12}{'IQR':>12}{'repeats':>9}{'x floor':>10}{'of network':>12}{'memory':>13}{'x pred.':>9}"
     for case, group in groupby(timings, key=lambda timing: timing.case):
         lines += ["", describe(case), f"{'':<27}{columns}"]
         for t in group:
@@ -38,7 +38,7 @@ def speed_table(timings: Sequence[Timing]) -> str:
                 lines.append(_failure(t.name, t.error, 27))
                 continue
             time = f"{1e3 * t.median:9.2f} ms{1e3 * t.spread:9.2f} ms{len(t.times):9d}"
-            share = f"{100 * t.unet_share:8.2f} %" if math.isfinite(t.unet_share) else f"{'-':>10}"
+            share = f"{100 * t.network_share:10.2f} %" if math.isfinite(t.network_share) else f"{'-':>12}"
             memory = f"{t.peak_bytes / 1e6:10.1f} MB{t.peak_multiple:9.1f}"
             lines.append(f"{t.name:<27}{time}{t.ratio:10.2f}{share}{memory}")
     return "\n".join(lines)
@@ -149,7 +149,7 @@ def _record(timing: Timing) -> dict[str, Any]:
         "median_s": timing.median,
         "iqr_s": timing.spread,
         "ratio_to_floor": timing.ratio,
-        "share_of_unet_step": timing.unet_share,
+        "share_of_network_step": timing.network_share,
         "peak_bytes": timing.peak_bytes,
         "peak_over_prediction": timing.peak_multiple,
     }

@@ -13,8 +13,9 @@ import torch
 from monai.utils import optional_import
 
 from monai_cwmi.comparison.cases import Case, default_device
-from monai_cwmi.comparison.contestants import FLOOR, UNET, Step, make_steps
+from monai_cwmi.comparison.contestants import FLOOR, NETWORK, Step, make_steps
 from monai_cwmi.comparison.memory import peak_memory
+from monai_cwmi.filters import default_orientations
 
 _tqdm, _has_tqdm = optional_import("tqdm", name="tqdm")
 _T = TypeVar("_T")
@@ -31,7 +32,7 @@ class Timing:
         peak_bytes: The most memory that a step held beyond what was held before it; see
             :func:`monai_cwmi.comparison.memory.peak_memory`.
         ratio: Median time over that of the floor.
-        unet_share: Median time over that of a U-Net's training step.
+        network_share: Median time over that of a network's training step.
         error: Why the contestant failed, or nothing.
     """
 
@@ -40,7 +41,7 @@ class Timing:
     times: tuple[float, ...]
     peak_bytes: float = math.nan
     ratio: float = math.nan
-    unet_share: float = math.nan
+    network_share: float = math.nan
     error: str = ""
 
     @property
@@ -55,7 +56,7 @@ class Timing:
 
     @property
     def peak_multiple(self) -> float:
-        """Peak memory over that of the prediction ``(B, C, H, W)`` in its dtype."""
+        """Peak memory over that of the prediction ``(B, C, spatial)`` in its dtype."""
         return self.peak_bytes / self.case.prediction_bytes
 
     def _quantile(self, q: float) -> float:
@@ -63,11 +64,11 @@ class Timing:
 
 
 def measure_speed(
-    sizes: Sequence[tuple[int, int]] = ((512, 512),),
+    sizes: Sequence[tuple[int, ...]] = ((512, 512),),
     *,
     batch: int = 10,
     classes: int = 1,
-    num_orientations: int = 4,
+    num_orientations: int | None = None,
     device: str | None = None,
     dtype: torch.dtype = torch.float32,
     repeats: int = 30,
@@ -75,17 +76,18 @@ def measure_speed(
 ) -> list[Timing]:
     """Measure forward and backward passes of CWMI and of MONAI's losses, from the network's output and back to it.
 
-    The floor is two ``rfft2`` and one ``irfft2`` of the batch, in float32 for half precision: no computation of the
-    loss through spectra does with less. The last contestant is a training step of MONAI's ``BasicUNet``, of which a
-    loss is a share. After a warm-up of two rounds the contestants take turns in one process, in an order drawn anew for
-    each round, so that whatever else the machine does hits all alike.
+    The floor is two ``rfftn`` and one ``irfftn`` of the batch, in float32 for half precision: no computation of the
+    loss through spectra does with less. The last contestant is a training step of MONAI's ``BasicUNet`` (``SegResNet``
+    for volumes), of which a loss is a share. Volumes are compared as a whole, and then slice by slice too. After a
+    warm-up of two rounds the contestants take turns in one process, in an order drawn anew for each round, so that
+    whatever else the machine does hits all alike.
 
     Args:
-        sizes: Image sizes ``(H, W)`` in pixels.
+        sizes: Image sizes ``(H, W)``, or sizes of volumes ``(H, W, D)``, in pixels.
         batch: ``B``.
         classes: ``C``. One class is one channel with a sigmoid and a binary target; several are channels with a softmax
             and class indices as the target.
-        num_orientations: ``K``.
+        num_orientations: ``K``. Default: 4, and 6 for volumes.
         device: ``"cpu"`` or a CUDA device. Default: CUDA, if there is any.
         dtype: Of the network's output: float32, float64, float16 or bfloat16. The last two run inside
             ``torch.autocast``.
@@ -94,7 +96,7 @@ def measure_speed(
         compiled: Measure ``CWMILoss`` under ``torch.compile`` too.
 
     Returns:
-        For each size, the floor first, then each loss, then the U-Net. A contestant that raises (out of memory, or an
+        For each size, the floor first, then each loss, then the network. A contestant that raises (out of memory, or an
         image too small for it) says so in its ``error``, and the others go on. On a CPU the system may end the whole
         process instead when memory runs out.
 
@@ -108,11 +110,19 @@ def measure_speed(
     """
     device = device or default_device()
     cases = [
-        Case(batch, classes, *size, num_orientations=num_orientations, device=device, dtype=dtype) for size in sizes
+        Case(
+            batch,
+            classes,
+            tuple(size),
+            num_orientations=num_orientations or default_orientations(len(size)),
+            device=device,
+            dtype=dtype,
+        )
+        for size in sizes
     ]
     timings = []
     for case in cases:
-        timings += time_steps(make_steps(case, compiled=compiled), case, repeats, f"{case.height} x {case.width}")
+        timings += time_steps(make_steps(case, compiled=compiled), case, repeats, " x ".join(map(str, case.size)))
     return timings
 
 
@@ -126,7 +136,7 @@ def time_steps(steps: Mapping[str, Step], case: Case, repeats: int, title: str) 
         title: For the progress bar.
 
     Returns:
-        One for each step, in their order. ``ratio`` and ``unet_share`` are NaN without the steps that they refer to.
+        One for each step, in their order. ``ratio`` and ``network_share`` are NaN without the steps that they refer to.
 
     Raises:
         ValueError: When there are no repeats.
@@ -159,8 +169,8 @@ def time_steps(steps: Mapping[str, Step], case: Case, repeats: int, title: str) 
         for name in steps
     ]
     medians = {timing.name: timing.median for timing in timings}
-    floor, unet = medians.get(FLOOR, math.nan), medians.get(UNET, math.nan)
-    return [replace(t, ratio=t.median / floor, unet_share=t.median / unet) for t in timings]
+    floor, network = medians.get(FLOOR, math.nan), medians.get(NETWORK, math.nan)
+    return [replace(t, ratio=t.median / floor, network_share=t.median / network) for t in timings]
 
 
 def _seconds(step: Step, device: str) -> float:

@@ -109,7 +109,7 @@ class CWMILoss(_Loss):
             "is_complex": is_complex,
         }
         pyramid["frequency_grid"] = frequency_grid
-        views(3, slice_dims, None, **pyramid)  # which checks them
+        views(2 if slice_dims is None else 3, slice_dims, None, **pyramid)  # which checks them
         if isinstance(spacing, str) and spacing != "affine":
             raise ValueError(f'spacing must be the size of a voxel along each axis, "affine" or None, got {spacing!r}.')
         for name, value in (("lambda_ce", lambda_ce), ("lambda_mi", lambda_mi)):

@@ -9,7 +9,7 @@ from monai_cwmi.comparison.cases import Case, default_device, dtype_name
 
 
 def test_shape_and_memory_of_the_prediction() -> None:
-    case = Case(batch=2, classes=3, height=5, width=7, dtype=torch.float64)
+    case = Case(batch=2, classes=3, size=(5, 7), dtype=torch.float64)
     assert case.shape == (2, 3, 5, 7)
     assert case.prediction_bytes == torch.empty(2, 3, 5, 7, dtype=torch.float64).nbytes
 
@@ -36,8 +36,8 @@ def test_default_device_exists() -> None:
     [
         ({"batch": 0}, "batch must be at least 1"),
         ({"classes": 0}, "classes must be at least 1"),
-        ({"height": 0}, "height must be at least 1"),
-        ({"width": -1}, "width must be at least 1"),
+        ({"size": (0, 5)}, "size must be"),
+        ({"size": (5,)}, "size must be"),
         ({"num_levels": 0}, "num_levels"),
         ({"num_orientations": 1}, "num_orientations"),
         ({"dtype": torch.int64}, "float32"),

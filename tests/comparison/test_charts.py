@@ -29,7 +29,7 @@ def test_speed_chart_has_bars_in_three_colours(tmp_path: Path) -> None:
     assert areas[2] > areas[0] > areas[1]
 
 
-@pytest.mark.parametrize("name", ["floor: 2 rfft2 + 1 irfft2", "CWMILoss"])
+@pytest.mark.parametrize("name", ["floor: 2 rfftn + 1 irfftn", "CWMILoss"])
 def test_a_chart_of_failures_is_drawn_all_the_same(tmp_path: Path, name: str) -> None:
     failed = Timing(name, SMALL, (), error="MemoryError: none left")
     assert _pixels(charts.draw_speed([failed], tmp_path / "failed.png")).size

@@ -20,13 +20,13 @@ def test_one_quantity_grows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(growth, "time_steps", count)
     # The base case is small here, or the test would take long.
-    monkeypatch.setattr(growth, "Case", lambda **options: Case(**options | {"batch": 2, "height": 32, "width": 32}))
+    monkeypatch.setattr(growth, "Case", lambda **options: Case(**options | {"batch": 2, "size": (32, 32)}))
     quantities = {"size": (16, 32), "batch": (1, 2), "classes": (1, 2), "orientations": (3, 4), "levels": (2, 4)}
     growths = measure_growth(device="cpu", repeats=1, quantities=quantities)
 
-    base = Case(batch=2, height=32, width=32)
+    base = Case(batch=2, size=(32, 32))
     assert [(g.quantity, g.value, g.loss.case) for g in growths] == [
-        ("size", 16, replace(base, height=16, width=16)),
+        ("size", 16, replace(base, size=(16, 16))),
         ("size", 32, base),
         ("batch", 1, replace(base, batch=1)),
         ("batch", 2, base),

@@ -13,24 +13,24 @@ from monai_cwmi.comparison import Timing, growth_table, report, save_growth, sav
 from monai_cwmi.comparison.cases import Case
 from monai_cwmi.comparison.growth import Growth
 
-SMALL = Case(batch=2, classes=1, height=10, width=50)  # a prediction of 4,000 bytes
-LARGE = replace(SMALL, height=100, dtype=torch.bfloat16)
+SMALL = Case(batch=2, classes=1, size=(10, 50))  # a prediction of 4,000 bytes
+LARGE = replace(SMALL, size=(100, SMALL.size[1]), dtype=torch.bfloat16)
 
 
 def _timings(case: Case) -> list[Timing]:
     return [
-        Timing("floor: 2 rfft2 + 1 irfft2", case, (0.002,), 4_000.0, 1.0, 0.01),
+        Timing("floor: 2 rfftn + 1 irfftn", case, (0.002,), 4_000.0, 1.0, 0.01),
         Timing("CWMILoss", case, (0.006, 0.007, 0.008), 1.2e6, 3.5, 0.035),
         Timing("MONAI DiceCELoss", case, (0.001,), 2_000.0, 0.5, 0.005),
         Timing("MONAI HausdorffDTLoss", case, (), error="RuntimeError: " + "much too large " * 20),
-        Timing("U-Net training step", case, (0.2,), 8e6, 100.0, 1.0),
+        Timing("training step of a network", case, (0.2,), 8e6, 100.0, 1.0),
     ]
 
 
 TIMINGS = [*_timings(SMALL), *_timings(LARGE)]
 GROWTHS = [
     Growth("size", 10, *_timings(SMALL)[:2]),
-    Growth("size", 20, *_timings(replace(SMALL, height=20))[:2]),
+    Growth("size", 20, *_timings(replace(SMALL, size=(20, SMALL.size[1])))[:2]),
     Growth("levels", 4, *_timings(SMALL)[:2]),
     Growth("levels", 5, _timings(SMALL)[0], Timing("CWMILoss", SMALL, (), error="MemoryError: none left")),
 ]
@@ -56,7 +56,7 @@ def test_speed_table() -> None:
 
 
 def test_a_share_of_nothing_is_a_dash() -> None:
-    assert " - " in speed_table([replace(TIMINGS[0], unet_share=float("nan"))]).splitlines()[-1]
+    assert " - " in speed_table([replace(TIMINGS[0], network_share=float("nan"))]).splitlines()[-1]
 
 
 def test_growth_table() -> None:
@@ -80,8 +80,7 @@ def test_speed_files(tmp_path: Path) -> None:
         "contestant": "CWMILoss",
         "batch": 2,
         "classes": 1,
-        "height": 10,
-        "width": 50,
+        "size": [10, 50],
         "num_levels": 4,
         "num_orientations": 4,
         "device": "cpu",
@@ -90,7 +89,7 @@ def test_speed_files(tmp_path: Path) -> None:
         "median_s": 0.007,
         "iqr_s": pytest.approx(0.001),
         "ratio_to_floor": 3.5,
-        "share_of_unet_step": 0.035,
+        "share_of_network_step": 0.035,
         "peak_bytes": 1.2e6,
         "peak_over_prediction": 300.0,
         "times_s": [0.006, 0.007, 0.008],
@@ -107,7 +106,7 @@ def test_growth_files(tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["growth.json", "growth.png"]
     records = json.loads(paths[0].read_text(), parse_constant=_strict)["records"]
     assert [(r["quantity"], r["value"], r["contestant"]) for r in records[:2]] == [
-        ("size", 10, "floor: 2 rfft2 + 1 irfft2"),
+        ("size", 10, "floor: 2 rfftn + 1 irfftn"),
         ("size", 10, "CWMILoss"),
     ]
     assert len(records) == 2 * len(GROWTHS)

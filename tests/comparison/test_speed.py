@@ -12,16 +12,16 @@ from monai_cwmi.comparison import Timing, measure_speed, speed
 from monai_cwmi.comparison.cases import Case
 from monai_cwmi.comparison.speed import _num_repeats, _turns, time_steps
 
-CASE = Case(batch=1, height=32, width=32)
+CASE = Case(batch=1, size=(32, 32))
 
 
 def test_every_contestant_is_measured_at_every_size() -> None:
     timings = measure_speed([(32, 32), (32, 48)], batch=1, classes=2, num_orientations=2, device="cpu", repeats=3)
     assert [timing.name for timing in timings] == 2 * NAMES
     for panel in (timings[: len(NAMES)], timings[len(NAMES) :]):
-        floor, unet = panel[0], panel[-1]
+        floor, network = panel[0], panel[-1]
         assert floor.ratio == 1
-        assert unet.unet_share == 1
+        assert network.network_share == 1
         for timing in panel:
             assert timing.case == panel[0].case
             assert not timing.error
@@ -29,10 +29,10 @@ def test_every_contestant_is_measured_at_every_size() -> None:
             assert min(timing.times) <= timing.median <= max(timing.times)
             assert 0 <= timing.spread <= max(timing.times) - min(timing.times)
             assert timing.ratio == pytest.approx(timing.median / floor.median)
-            assert timing.unet_share == pytest.approx(timing.median / unet.median)
+            assert timing.network_share == pytest.approx(timing.median / network.median)
             assert timing.peak_bytes > 0
-            assert timing.peak_multiple == timing.peak_bytes / (2 * 32 * timing.case.width * 4)
-    assert {timing.case.width for timing in timings} == {32, 48}
+            assert timing.peak_multiple == timing.peak_bytes / (2 * 32 * timing.case.size[1] * 4)
+    assert {timing.case.size[1] for timing in timings} == {32, 48}
 
 
 def test_median_and_interquartile_range() -> None:
@@ -70,12 +70,12 @@ def test_the_others_go_on_when_one_raises() -> None:
 
 
 def test_a_u_net_too_small_for_its_image_does_not_stop_the_losses() -> None:
-    *losses, unet = measure_speed([(16, 16)], batch=1, device="cpu", repeats=1)
-    assert unet.error
+    *losses, network = measure_speed([(16, 16)], batch=1, device="cpu", repeats=1)
+    assert network.error
     for timing in losses:
         assert not timing.error
         assert timing.ratio > 0
-        assert math.isnan(timing.unet_share)
+        assert math.isnan(timing.network_share)
 
 
 def test_slow_steps_are_repeated_less_often() -> None:

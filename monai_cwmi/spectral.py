@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from monai_cwmi.batches import as_images, groups
 from monai_cwmi.filters import PyramidSpec
 from monai_cwmi.information import BandCovariances, refuse_second_derivative
 from monai_cwmi.tables import Tables, cached_tables, in_quadrature, num_bands, place_bound
 
 # Any regression coefficient is right and only rounding depends on it; without contrast, 0 is as good as any.
 _NO_CONTRAST = 1e-6
-
-# Pixels, of several images together, that are transformed at a time; but at least one image for each thread.
-_GROUP = 2**19
 
 
 def spectral_covariances(
@@ -85,13 +83,13 @@ def _covariances(
         spectra of ``p`` and ``d`` in the order of the tables, ``(2, M, at least Q)``, real and imaginary part apart.
     """
     spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred", tuple(spacing))
-    prediction, target = _images(prediction, slice_dim), _images(target, slice_dim)
+    prediction, target = as_images(prediction, slice_dim), as_images(target, slice_dim)
     shape = tuple(prediction.shape[2:])
     tables = _tables(prediction, shape, spec)
     room = 2, prediction.shape[:2].numel(), place_bound(shape, spec)
     p_room, d_room = prediction.new_empty(room), prediction.new_empty(room)
     coefficients, sums = [], []
-    for group in _groups(prediction):
+    for group in groups(prediction):
         centred, residual, c = _regression(group.of(prediction), group.of(target))
         p = _sorted_spectrum(centred, tables, p_room[:, group.images])  # (2, m, Q / L, L)
         d = _sorted_spectrum(residual, tables, d_room[:, group.images])
@@ -113,7 +111,7 @@ def _(
     slice_dim: int | None,
 ) -> tuple[Tensor, ...]:
     spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred", tuple(spacing))
-    images = _images(prediction, slice_dim)
+    images = as_images(prediction, slice_dim)
     num_images = images.shape[0] * images.shape[1]
     double = prediction.new_empty((num_levels, num_images), dtype=torch.float64)
     p, d = (prediction.new_empty((2, num_images, place_bound(tuple(images.shape[2:]), spec))) for _ in range(2))
@@ -138,7 +136,7 @@ def _gradient(
     """Gradient in the prediction, of that spatial shape, from the one in the covariances ``(4 or 3, N, M, F, F)``."""
     spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred", tuple(spacing))
     gradient = _empty_gradient(p, shape, slice_dim)
-    images = _images(gradient, slice_dim)
+    images = as_images(gradient, slice_dim)
     tables = _tables(p, tuple(images.shape[2:]), spec)
     p, d = (_in_blocks(room, tables) for room in (p, d))  # (2, M, Q / L, L)
 
@@ -152,7 +150,7 @@ def _gradient(
     harmonics = weights.unflatten(-1, (-1, tables.weights.shape[1])).permute(1, 3, 0, 2, 4)  # (N, S, R, M, A)
     harmonics = harmonics.flatten(0, 1).to(tables.weights.dtype)  # (N S, R, M, A)
 
-    for group in _groups(images):
+    for group in groups(images):
         of = group.images
         spectrum = _gradient_spectrum(harmonics[:, :, of], c[:, of], p[:, of], d[:, of], tables)
         group.put(images, _image(spectrum, tables, tuple(images.shape[2:])))
@@ -162,44 +160,6 @@ def _gradient(
 @_gradient.register_fake
 def _(grad: Tensor, c: Tensor, p: Tensor, d: Tensor, shape: Sequence[int], *options: Any) -> Tensor:
     return _empty_gradient(p, shape, options[-1])
-
-
-class _Group(NamedTuple):
-    """Some of the images ``(V, S, H, W)`` that ``V`` volumes are cut into, and their places among all ``V S``."""
-
-    volumes: slice
-    slices: slice
-    images: slice
-
-    def of(self, images: Tensor) -> Tensor:
-        return images[self.volumes, self.slices].flatten(0, 1)
-
-    def put(self, images: Tensor, values: Tensor) -> None:
-        part = images[self.volumes, self.slices]
-        part.copy_(values.view_as(part))
-
-
-def _groups(images: Tensor) -> list[_Group]:
-    """Groups of images ``(V, S, H, W)``, few enough at a time on a CPU to use memory over and over; all on a GPU."""
-    num_volumes, num_slices = images.shape[:2]
-    if images.is_cuda:
-        return [_Group(slice(None), slice(None), slice(None))]
-    step = max(torch.get_num_threads(), _GROUP // images[0, 0].numel())
-    if num_slices == 1:
-        starts = range(0, num_volumes, step)
-        return [_Group(slice(v, v + step), slice(None), slice(v, v + step)) for v in starts]
-    return [
-        _Group(
-            slice(v, v + 1), slice(s, s + step), slice(v * num_slices + s, v * num_slices + min(s + step, num_slices))
-        )
-        for v in range(num_volumes)
-        for s in range(0, num_slices, step)
-    ]
-
-
-def _images(volumes: Tensor, slice_dim: int | None) -> Tensor:
-    """Volumes ``(V, H, W, D)`` as their slices ``(V, S, ...)``, or images ``(V, ...)`` as they are, ``(V, 1, ...)``."""
-    return volumes[:, None] if slice_dim is None else volumes.movedim(1 + slice_dim, 1)
 
 
 def _empty_gradient(p: Tensor, shape: Sequence[int], slice_dim: int | None) -> Tensor:

@@ -92,7 +92,7 @@ def test_more_images_than_are_transformed_at_a_time(monkeypatch: pytest.MonkeyPa
     spec = PyramidSpec(2, 4, True, "centred")
     whole = spectral_covariances(prediction, target, spec)
     (gradient,) = torch.autograd.grad(whole.matrices.square().sum(), prediction)
-    monkeypatch.setattr("monai_cwmi.spectral._GROUP", 4 * 16 * 20)  # six images: four and two
+    monkeypatch.setattr("monai_cwmi.batches._PIXELS", 4 * 16 * 20)  # six images: four and two
     parts = spectral_covariances(prediction, target, spec)
     torch.testing.assert_close(parts, whole)
     (found,) = torch.autograd.grad(parts.matrices.square().sum(), prediction)

@@ -267,7 +267,7 @@ def test_compiled_code_is_one_graph(slice_dims: tuple[int, ...] | None) -> None:
 
 def test_the_volume_is_not_copied_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     # Whatever is made contiguous is a group of slices.
-    monkeypatch.setattr("monai_cwmi.spectral._GROUP", 2 * 16 * 20)
+    monkeypatch.setattr("monai_cwmi.batches._PIXELS", 2 * 16 * 20)
     prediction, target = volumes(1, 1, 16, 20, 48)
     sizes: list[int] = []
     real = torch.fft.rfftn

@@ -18,7 +18,8 @@ def test_groups_hold_every_image_once_and_in_order(
     expected = volumes if slice_dim is None else torch.cat([v.movedim(slice_dim, 0) for v in volumes])
 
     written = torch.zeros_like(volumes)
-    places, sizes = [], []
+    places: list[int] = []
+    sizes: list[int] = []
     for group in groups(images):
         part = group.of(images)
         torch.testing.assert_close(part, expected[group.images], rtol=0, atol=0)

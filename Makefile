@@ -1,28 +1,30 @@
 # Two commands set everything up on a fresh machine: `make train` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
-BUNDLE := bundles/myelin_sem_segmentation
+# Which bundle to train: myelin_sem_segmentation, tissue_mr_segmentation or organ_ct_segmentation.
+BUNDLE ?= myelin_sem_segmentation
+FOLDER := bundles/$(BUNDLE)
 RUN := $(abspath $(VENV))/bin/python -m monai.bundle run --config_file
 
 .PHONY: train test check clean
 
-## Fetch a real micrograph, train, evaluate on its held-out region, and draw the picture.
+## Fetch a bundle's real data, train, label the held-out images, evaluate, and draw the pictures.
 train: $(VENV)/.bundle-installed
-	$(VENV)/bin/python -m monai_cwmi fetch-sample myelin_sem
-	cd $(BUNDLE) && $(RUN) configs/train.json
-	cd $(BUNDLE) && $(RUN) configs/inference.json
-	cd $(BUNDLE) && $(RUN) "['configs/train.json','configs/evaluate.json']"
+	$(VENV)/bin/python -m monai_cwmi fetch-sample $(BUNDLE:_segmentation=)
+	cd $(FOLDER) && $(RUN) configs/train.json
+	cd $(FOLDER) && $(RUN) configs/inference.json
+	cd $(FOLDER) && $(RUN) "['configs/train.json','configs/evaluate.json']"
 	@echo
-	@echo "Held-out Dice (mean, then each class):"
-	@cat $(BUNDLE)/eval/metrics.csv
+	@echo "Held-out figures:"
+	@cat $(FOLDER)/eval/metrics.csv
 	@echo
 	@echo "Written:"
-	@echo "  data set          $$($(VENV)/bin/python -m monai_cwmi fetch-sample myelin_sem)"
-	@echo "  model             $(abspath $(BUNDLE))/models/model.pt"
-	@echo "  held-out metrics  $(abspath $(BUNDLE))/eval/metrics.csv"
-	@echo "  picture           $(abspath $(BUNDLE))/eval/test_pred.png  (image, target, prediction)"
-	@echo "  label image       $(abspath $(BUNDLE))/output/test_seg.png"
-	@echo "  TensorBoard       $(VENV)/bin/tensorboard --logdir $(BUNDLE)/eval"
+	@echo "  data set          $$($(VENV)/bin/python -m monai_cwmi fetch-sample $(BUNDLE:_segmentation=))"
+	@echo "  model             $(abspath $(FOLDER))/models/model.pt"
+	@echo "  held-out figures  $(abspath $(FOLDER))/eval/metrics.csv"
+	@echo "  pictures          $$(find $(abspath $(FOLDER))/eval -name '*.png') (image, target, prediction)"
+	@echo "  label maps        $$(find $(abspath $(FOLDER))/output -name '*_seg.*')"
+	@echo "  TensorBoard       $(VENV)/bin/tensorboard --logdir $(FOLDER)/eval"
 
 ## Run all tests.
 test: $(VENV)/.dev-installed
@@ -40,4 +42,4 @@ $(VENV)/.%-installed: setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(BUNDLE)/models $(BUNDLE)/eval $(BUNDLE)/output
+	rm -rf $(VENV) bundles/*/models bundles/*/eval bundles/*/output

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import torch
 
+from monai_cwmi.clinic import prepare_dataset
 from monai_cwmi.comparison import growth_table, measure_growth, measure_speed, save_growth, save_speed, speed_table
 from monai_cwmi.data import SAMPLES, fetch_sample
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
+LEFT_OUT = 3  # exit status; 2 is argparse's
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,6 +30,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fetch.add_argument("--out", help="folder to keep it in (default: $MONAI_CWMI_CACHE, else the user's cache)")
     fetch.set_defaults(run=_fetch_sample)
 
+    prepare = commands.add_parser(
+        "prepare-dataset",
+        help="make a data set out of a clinic's scans and labels",
+        description=f"Exit status: 0 without defects, 1 without a data set, {LEFT_OUT} when something was left out.",
+    )
+    prepare.add_argument("--images", required=True, metavar="DIR", help="scans: DICOM series, NIfTI, NRRD, MHA, MHD")
+    prepare.add_argument("--labels", required=True, metavar="DIR", help="labels: the same, or DICOM SEG")
+    prepare.add_argument("--out", required=True, metavar="DIR", help="the data set: new, empty or from an earlier run")
+    prepare.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="names of the classes 1, 2, ...; segments of these names in DICOM SEG, where a later one wins",
+    )
+    prepare.add_argument(
+        "--label-values", nargs="+", type=_count, metavar="N", help="what label files hold for them (default: 1 2 ...)"
+    )
+    prepare.add_argument(
+        "--fractions",
+        nargs=3,
+        type=float,
+        default=(0.7, 0.1, 0.2),
+        metavar="F",
+        help="shares of the patients for training, validation and test (default: 0.7 0.1 0.2)",
+    )
+    prepare.add_argument("--seed", type=int, default=0, help="of the split (default: 0)")
+    prepare.add_argument(
+        "--patient-pattern",
+        metavar="REGEX",
+        help="finds the patient in a scan's path (default: PatientID, folder, name)",
+    )
+    prepare.add_argument("--key", metavar="FILE", help="private file to tell which case is whose (default: none)")
+    prepare.set_defaults(run=_prepare_dataset)
+
     measured = argparse.ArgumentParser(add_help=False)
     measured.add_argument("--device", help="cpu or a CUDA device (default: CUDA, if there is any)")
     measured.add_argument("--repeats", type=_count, default=30, help="times that each step is timed (default: 30)")
@@ -37,14 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     speed = commands.add_parser(
         "benchmark-speed",
         parents=[measured],
-        help="time and memory of the loss, other losses and a U-Net, against the Fourier transforms in it",
+        help="time and memory of the loss, other losses and a network, against the Fourier transforms in it",
     )
-    speed.add_argument("--sizes", type=_size, nargs="+", default=[(512, 512)], metavar="HxW", help="(default: 512x512)")
+    speed.add_argument(
+        "--sizes", type=_size, nargs="+", default=[(512, 512)], metavar="HxW[xD]", help="(default: 512x512)"
+    )
     speed.add_argument("--batch", type=_count, default=10, help="images in a batch (default: 10)")
     speed.add_argument(
         "--classes", type=_count, default=1, help="1 (default) for a sigmoid channel, more for a softmax over as many"
     )
-    speed.add_argument("--orientations", type=_count, default=4, help="K of the pyramid (default: 4)")
+    speed.add_argument("--orientations", type=_count, help="K of the pyramid (default: 4, and 6 for volumes)")
     speed.add_argument(
         "--dtype", choices=_DTYPES, default="float32", help="of the network's output; half precision runs in autocast"
     )
@@ -64,6 +102,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _fetch_sample(options: argparse.Namespace) -> None:
     print(fetch_sample(options.name, options.out))
+
+
+def _prepare_dataset(options: argparse.Namespace) -> None:
+    summary = prepare_dataset(
+        options.images,
+        options.labels,
+        options.out,
+        classes=options.classes,
+        label_values=options.label_values,
+        fractions=options.fractions,
+        seed=options.seed,
+        patient_pattern=options.patient_pattern,
+        key=options.key,
+    )
+    print(summary)
+    if summary.left_out:
+        raise SystemExit(LEFT_OUT if any(summary.sections.values()) else 1)
 
 
 def _benchmark_speed(options: argparse.Namespace) -> None:
@@ -96,11 +151,10 @@ def _make_folder(folder: str | None) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
 
 
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"expected a size as 512x512, got {text!r}")
-    return int(match[1]), int(match[2])
+def _size(text: str) -> tuple[int, ...]:
+    if re.fullmatch(r"[1-9]\d*(x[1-9]\d*){1,2}", text) is None:
+        raise argparse.ArgumentTypeError(f"expected a size as 512x512 or 96x96x96, got {text!r}")
+    return tuple(int(number) for number in text.split("x"))
 
 
 def _count(text: str) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import json
 import runpy
 import sys
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from monai_cwmi import __main__ as command_line
+from monai_cwmi.clinic import Problem, Summary, prepare_dataset
 from monai_cwmi.comparison import measure_growth
 
 
@@ -42,6 +44,50 @@ def test_the_module_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert "myelin_sem" in capsys.readouterr().err
 
 
+PREPARE = ["prepare-dataset", "--images", "in", "--labels", "in2", "--out", "out"]
+
+
+def test_prepare_dataset_hands_over_its_options_and_prints_the_summary(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def prepare(images: str, labels: str, out: str, **options: Any) -> Summary:
+        seen.update(options, places=(images, labels, out))
+        return Summary(Path(out), 3, {"training": 3}, ())
+
+    monkeypatch.setattr(command_line, "prepare_dataset", prepare)
+    command_line.main(PREPARE)
+    defaults = {key: value.default for key, value in inspect.signature(prepare_dataset).parameters.items()}
+    assert seen.pop("places") == ("in", "in2", "out")
+    assert seen == {key: value for key, value in defaults.items() if key in seen}
+    assert capsys.readouterr().out == "Written: 3 cases. Left out: 0. In out: 3 training.\n"
+    options = "--classes liver cyst --label-values 1 3 --fractions 0.5 0.2 0.3 --seed 4 --patient-pattern P.. --key k"
+    command_line.main([*PREPARE, *options.split()])
+    del seen["places"]
+    assert seen == {
+        "classes": ["liver", "cyst"],
+        "label_values": [1, 3],
+        "fractions": [0.5, 0.2, 0.3],
+        "seed": 4,
+        "patient_pattern": "P..",
+        "key": "k",
+    }
+
+
+@pytest.mark.parametrize(("sections", "status"), [({"training": 2}, 3), ({"training": 0}, 1)])
+def test_what_was_left_out_shows_in_the_exit_status(
+    sections: dict[str, int], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = (Problem("warning", Path("a"), "odd"), Problem("error", Path("b"), "broken"))
+    summary = Summary(Path("out"), 2, sections, problems)
+    monkeypatch.setattr(command_line, "prepare_dataset", lambda *places, **options: summary)
+    with pytest.raises(SystemExit) as error:
+        command_line.main(PREPARE)
+    assert error.value.code == status
+    assert capsys.readouterr().out.startswith("warning: a: odd\nerror: b: broken\nWritten: 2 cases. Left out: 1.")
+
+
 BENCHMARK = ["benchmark-speed", "--batch", "1", "--device", "cpu", "--repeats", "1"]
 
 
@@ -54,7 +100,7 @@ def test_benchmark_speed_prints_a_table_and_writes_files(tmp_path: Path, capsys:
     assert "1 x 2 x 16 x 48, K = 2, N = 4, float32" in printed
     assert printed.count("MONAI DiceCELoss") == 2
     assert str(out / "speed.png") in printed
-    sizes = {(r["height"], r["width"]) for r in json.loads((out / "speed.json").read_text())["records"]}
+    sizes = {tuple(r["size"]) for r in json.loads((out / "speed.json").read_text())["records"]}
     assert sizes == {(32, 32), (16, 48)}
     assert (out / "speed.png").stat().st_size > 0
 
@@ -82,7 +128,7 @@ def test_options_reach_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
         "sizes": [(512, 512)],
         "batch": 10,
         "classes": 1,
-        "num_orientations": 4,
+        "num_orientations": None,
         "device": None,
         "dtype": torch.float32,
         "repeats": 30,
@@ -115,9 +161,9 @@ def test_benchmark_growth_prints_a_table_and_writes_files(
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (["--sizes", "512"], 2, "expected a size as 512x512, got '512'"),
+        (["--sizes", "512"], 2, "expected a size as 512x512 or 96x96x96, got '512'"),
         (["--sizes", "64x0"], 2, "'64x0'"),
-        (["--sizes", "64x64x64"], 2, "'64x64x64'"),
+        (["--sizes", "8x8x8x8"], 2, "'8x8x8x8'"),
         (["--batch", "0"], 2, "--batch: expected a whole number from 1, got '0'"),
         (["--repeats", "-3"], 2, "expected"),
         (["--classes", "two"], 2, "'two'"),

@@ -1,0 +1,197 @@
+"""The scans and labels that lie in a folder."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from monai.utils import optional_import
+
+from monai_cwmi.clinic.problems import Problem
+
+pydicom, _ = optional_import("pydicom")
+tqdm, _ = optional_import("tqdm", name="tqdm")
+
+VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+DETACHED_SUFFIXES = (".raw", ".zraw")  # voxels that a header in a file of its own points to
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # bit frames, label map
+DIRECTORY_CLASS = "1.2.840.10008.1.3.10"  # the table of contents on a disc
+HEADER = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "Modality"]
+HEADER += ["Rows", "Columns", "NumberOfFrames", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"]
+HEADER += ["ReferencedSeriesSequence"]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What the header of one DICOM file says about its picture; lengths in mm, ``()`` where a tag is missing."""
+
+    path: Path
+    instance_uid: str
+    size: tuple[int, int]  # rows, columns
+    frames: int
+    spacing: tuple[float, ...]
+    position: tuple[float, ...]
+    orientation: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One scan or label as it lies in a folder.
+
+    Attributes:
+        path: the file; for a DICOM series, the folder of its files.
+        key: the path below the folder that was searched, without the suffix; for a series, that of its folder.
+        kind: ``"file"``, a DICOM ``"series"`` or a DICOM ``"segmentation"``.
+        slices: headers of the files of a series.
+        patient_id, study_uid, series_uid, modality: tags of DICOM, empty elsewhere.
+        unreadable: how many files beside those of a series are DICOM files that cannot be read.
+        references: of a segmentation, the instances that it says it was drawn on, for each series.
+    """
+
+    path: Path
+    key: tuple[str, ...]
+    kind: Literal["file", "series", "segmentation"] = "file"
+    slices: tuple[Slice, ...] = ()
+    patient_id: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    modality: str = ""
+    unreadable: int = 0
+    references: dict[str, set[str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.path} (DICOM series {self.series_uid})" if self.kind == "series" else str(self.path)
+
+
+def find_sources(folder: Path) -> tuple[list[Source], list[Problem]]:
+    """Find the scans and labels in a folder and the folders in it.
+
+    Files are known as NIfTI, NRRD, MHA or MHD by their suffixes, and as DICOM by their content. DICOM files belong to
+    one source when they share a SeriesInstanceUID and the topmost folder. Files whose name begins with a dot are not
+    looked at.
+
+    Args:
+        folder: where to look.
+
+    Returns:
+        The sources, sorted by path, and problems: DICOM files that cannot be read, and what was passed over.
+
+    Raises:
+        FileNotFoundError: When there is no such folder.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The folder {folder} does not exist.")
+    sources, problems, passed_over = [], [], Counter[str]()
+    datasets: dict[tuple[str, str], list[tuple[Path, Any]]] = defaultdict(list)
+    for path in tqdm(_files(folder), desc=f"Looking into {folder}", unit=" files", disable=None):
+        suffix = next((suffix for suffix in VOLUME_SUFFIXES if path.name.lower().endswith(suffix)), None)
+        if suffix is not None:
+            sources.append(Source(path, _key(path, folder, suffix)))
+        elif _looks_like_dicom(path):
+            try:
+                dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=HEADER)
+                if "SOPClassUID" not in dataset:
+                    raise ValueError("it has no SOPClassUID")
+                kind = str(dataset.SOPClassUID)
+                parts = path.relative_to(folder).parts
+                group = (parts[0] if len(parts) > 1 else "", str(dataset.get("SeriesInstanceUID", "")))
+            except Exception as error:  # pydicom raises whatever a damaged file leads it to
+                problems.append(Problem("error", path, f"is no readable DICOM file: {_line(error)}"))
+                continue
+            if kind in SEGMENTATION_CLASSES:
+                sources.append(_segmentation(path, _key(path, folder, path.suffix), dataset))
+            elif "Rows" in dataset:
+                datasets[group].append((path, dataset))
+            elif kind != DIRECTORY_CLASS:
+                passed_over[f"DICOM {dataset.get('Modality', '')}".strip()] += 1
+        elif _suffix(path) not in DETACHED_SUFFIXES:
+            passed_over[path.suffix or "no suffix"] += 1
+    for files in datasets.values():
+        try:
+            sources.append(_series(folder, files, [problem.source for problem in problems]))
+        except Exception as error:  # as above: a value that its tag does not allow
+            problems.append(Problem("error", files[0][0].parent, f"holds a damaged DICOM header: {_line(error)}"))
+    if passed_over:
+        kinds = ", ".join(f"{number} x {kind}" for kind, number in sorted(passed_over.items()))
+        problems.append(Problem("warning", folder, f"holds files that are no images and were passed over: {kinds}"))
+    return sorted(sources, key=lambda source: (source.path, source.series_uid)), problems
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(Path(root, name) for root, _, names in os.walk(folder) for name in names if not name.startswith("."))
+
+
+def _key(path: Path, folder: Path, suffix: str) -> tuple[str, ...]:
+    relative = path.relative_to(folder)
+    return (*relative.parts[:-1], relative.name[: len(relative.name) - len(suffix)])
+
+
+def _suffix(path: Path) -> str:
+    # Files named after their UID end in a number, which is no suffix.
+    return "" if path.suffix[1:].isdigit() else path.suffix.lower()
+
+
+def _looks_like_dicom(path: Path) -> bool:
+    if _suffix(path) in DICOM_SUFFIXES or _has_prefix(path):
+        return True
+    # Damage may have taken the prefix: what its neighbours of the same suffix are, a file is meant to be.
+    neighbours = (other for other in sorted(path.parent.iterdir())[:8] if other.is_file() and other != path)
+    return any(_suffix(other) == _suffix(path) and _has_prefix(other) for other in neighbours)
+
+
+def _has_prefix(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _segmentation(path: Path, key: tuple[str, ...], dataset: Any) -> Source:
+    references = {
+        str(series.SeriesInstanceUID): {
+            str(instance.ReferencedSOPInstanceUID) for instance in series.get("ReferencedInstanceSequence", [])
+        }
+        for series in dataset.get("ReferencedSeriesSequence", [])
+    }
+    return Source(path, key, "segmentation", references=references, **_identity(dataset))
+
+
+def _series(folder: Path, files: Sequence[tuple[Path, Any]], damaged: Sequence[Path]) -> Source:
+    slices = [_slice(path, dataset) for path, dataset in files]
+    folders = {path.parent for path, _ in files}
+    place = Path(os.path.commonpath(folders))
+    unreadable = sum(path.parent in folders for path in damaged)
+    identity = _identity(files[0][1]) | {"unreadable": unreadable}
+    return Source(place, place.relative_to(folder).parts, "series", tuple(slices), **identity)
+
+
+def _identity(dataset: Any) -> dict[str, Any]:
+    return {
+        "patient_id": str(dataset.get("PatientID", "") or "").strip(),
+        "study_uid": str(dataset.get("StudyInstanceUID", "")),
+        "series_uid": str(dataset.get("SeriesInstanceUID", "")),
+        "modality": str(dataset.get("Modality", "")),
+    }
+
+
+def _slice(path: Path, dataset: Any) -> Slice:
+    return Slice(
+        path=path,
+        instance_uid=str(dataset.SOPInstanceUID),
+        size=(int(dataset.Rows), int(dataset.Columns)),
+        frames=int(dataset.get("NumberOfFrames") or 1),
+        spacing=_numbers(dataset.get("PixelSpacing")),
+        position=_numbers(dataset.get("ImagePositionPatient")),
+        orientation=_numbers(dataset.get("ImageOrientationPatient")),
+    )
+
+
+def _numbers(values: Iterable[float] | None) -> tuple[float, ...]:
+    return tuple(map(float, values or ()))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

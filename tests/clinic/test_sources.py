@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydicom.uid import MediaStorageDirectoryStorage
+
+from clinic.builders import Series, block, noise, segmentation, write_volume
+from monai_cwmi.clinic.sources import find_sources
+
+
+def test_files_are_known_by_suffix_and_dicom_by_content(tmp_path: Path) -> None:
+    for name in ("a.nii", "b.nii.gz", "c.nrrd", "d/e.MHA", "f.mhd"):
+        write_volume(tmp_path / name.lower(), noise(2, 3, 4)).rename(tmp_path / name)
+    series = Series(noise(3, 4, 4), patient="P7")
+    paths = series.write(tmp_path / "P7" / "scan")
+    (tmp_path / "P7" / ".DS_Store").write_text("")
+    sources, problems = find_sources(tmp_path)
+    assert not problems  # f.raw belongs to f.mhd
+    keys = [("P7", "scan"), ("a",), ("b",), ("c",), ("d", "e"), ("f",)]
+    assert [source.key for source in sources] == keys
+    scan = sources[0]
+    assert (scan.kind, scan.path, scan.patient_id) == ("series", tmp_path / "P7" / "scan", "P7")
+    assert (scan.series_uid, scan.study_uid, scan.modality) == (series.uid, series.study_uid, "CT")
+    assert [each.path for each in scan.slices] == sorted(paths)
+    assert {source.kind for source in sources[1:]} == {"file"}
+    assert series.uid in str(scan)
+
+
+def test_series_are_told_apart_by_uid_and_patient_folder(tmp_path: Path) -> None:
+    first, second = Series(noise(2, 4, 4)), Series(noise(2, 4, 4))
+    for series, name in ((first, "a"), (second, "b")):
+        series.write(tmp_path / "P1", suffix=f".{name}.1.2.3")
+    first.write(tmp_path / "P2" / "copy")
+    # The slices of one series in two folders of a patient.
+    for path in sorted((tmp_path / "P2" / "copy").iterdir())[:1]:
+        (tmp_path / "P2" / "more").mkdir()
+        path.rename(tmp_path / "P2" / "more" / path.name)
+    sources, _ = find_sources(tmp_path)
+    found = {(source.series_uid, source.path.relative_to(tmp_path).as_posix()) for source in sources}
+    assert found == {(first.uid, "P1"), (second.uid, "P1"), (first.uid, "P2")}
+    assert [len(source.slices) for source in sources] == [2, 2, 2]
+
+
+def test_a_segmentation_says_what_it_was_drawn_on(tmp_path: Path) -> None:
+    series = Series(noise(2, 4, 4))
+    segmentation(series, {"liver": block(2, 4, 4)}).save_as(tmp_path / "seg")
+    ((source,), problems) = find_sources(tmp_path)
+    assert source.kind == "segmentation"
+    assert not problems
+    assert source.references == {series.uid: {dataset.SOPInstanceUID for dataset in series.datasets}}
+
+
+def test_other_files_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "more.txt").write_text("x")
+    contours = Series(noise(1, 2, 2)).datasets[0]
+    del contours.Rows
+    contours.Modality = "RTSTRUCT"
+    contours.save_as(tmp_path / "contours", enforce_file_format=True)
+    directory = Series(noise(1, 2, 2)).datasets[0]
+    del directory.Rows
+    directory.SOPClassUID = directory.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    directory.save_as(tmp_path / "DICOMDIR", enforce_file_format=True)
+    sources, (problem,) = find_sources(tmp_path)
+    assert not sources
+    assert problem.severity == "warning"
+    assert problem.message == "holds files that are no images and were passed over: 2 x .txt, 1 x DICOM RTSTRUCT"
+
+
+@pytest.mark.parametrize("name", ["IM9999", "IM9999.dcm"])
+@pytest.mark.parametrize("content", [b"", b"lost", b"\0" * 128 + b"DICM" + b"\xff" * 99])
+def test_unreadable_dicom_files_are_named(tmp_path: Path, name: str, content: bytes) -> None:
+    Series(noise(3, 4, 4)).write(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    sources, problems = find_sources(tmp_path)
+    assert [source.unreadable for source in sources] == [1]
+    (problem,) = problems
+    assert (problem.severity, problem.source) == ("error", tmp_path / name)
+    assert problem.message.startswith("is no readable DICOM file: ")
+
+
+def test_a_file_without_the_prefix_is_read_all_the_same(tmp_path: Path) -> None:
+    paths = Series(noise(3, 4, 4)).write(tmp_path, suffix=".dcm")
+    paths[1].write_bytes(paths[1].read_bytes()[132:])
+    ((source,), problems) = find_sources(tmp_path)
+    assert not problems
+    assert len(source.slices) == 3
+
+
+def test_a_header_that_makes_no_sense_is_named(tmp_path: Path) -> None:
+    paths = Series(noise(2, 4, 4)).write(tmp_path)
+    content = paths[0].read_bytes()
+    paths[0].write_bytes(content.replace(b"0.8\\0.6 ", b"?.8\\0.6 ").replace(b"0.8\\0.6", b"?.8\\0.6"))
+    sources, problems = find_sources(tmp_path)
+    assert not sources
+    assert "holds a damaged DICOM header" in problems[0].message
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
+        find_sources(tmp_path / "nowhere")

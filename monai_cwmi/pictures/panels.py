@@ -30,21 +30,27 @@ def save_panels(
     target: Array | None = None,
     *,
     class_names: Sequence[str],
+    spacing: Sequence[float] | None = None,
 ) -> None:
     """Draw an image, its target and a prediction side by side and save the picture.
 
-    Classes are colours laid over the image; the background, class 0, is left clear. Without a target its panel is left
-    out.
+    Classes are colours laid over the image; the background, class 0, is left clear. Without a target its panels are
+    left out. Of a volume, an axial, a coronal and a sagittal slice are drawn below one another: those that hold most of
+    the target's classes, each class counted as a share of all its voxels, or of the prediction's without a target. The
+    patient's right is on the left of the picture, as radiologists have it.
 
     Args:
         path: file to write; its suffix sets the format. Folders on the way are made.
-        image: grey values, of shape (rows, columns), in any range.
+        image: grey values, in any range, of shape (rows, columns), or (X, Y, Z) with the axes of a volume running to
+            the patient's right, front and head.
         prediction: class indices, of the same shape.
         target: class indices, of the same shape.
         class_names: names for the legend, the background's first; at most seven.
+        spacing: the distance between pixels or voxels along each axis, in any unit. Default: the same along all.
 
     Raises:
-        ValueError: When shapes differ, or a class index has no name, or a name has no colour.
+        ValueError: When shapes differ, a class index has no name, a name has no colour, or ``spacing`` does not hold
+            a positive number for each axis.
 
     Example::
 
@@ -52,32 +58,60 @@ def save_panels(
     """
     panels = {"image": image, "target": target, "prediction": prediction}
     arrays = {title: convert_to_numpy(array) for title, array in panels.items() if array is not None}
-    _check(arrays, class_names)
-    rows, columns = arrays["image"].shape
-    height = PANEL_WIDTH * rows / columns + LEGEND_HEIGHT
-    figure = Figure(figsize=(PANEL_WIDTH * len(arrays), height), dpi=DPI, layout="constrained")
+    steps = [1.0] * arrays["image"].ndim if spacing is None else [float(step) for step in spacing]
+    _check(arrays, class_names, steps)
+    labels = arrays.get("target", arrays["prediction"])
+    place = [_fullest_slice(labels, axis) for axis in range(labels.ndim)]
+    views = {title: _views(array, place) for title, array in arrays.items()}
+    # The steps between the rows and between the columns of each view.
+    pitches = [steps] if len(steps) == 2 else [[steps[1], steps[0]], [steps[2], steps[0]], [steps[2], steps[1]]]
+    sizes = np.array([view.shape for view in views["image"]]) * pitches
+    heights = PANEL_WIDTH * sizes[:, 0] / sizes[:, 1].max()
+    figure = Figure(figsize=(PANEL_WIDTH * len(arrays), heights.sum() + LEGEND_HEIGHT), dpi=DPI, layout="constrained")
+    grid = figure.subplots(len(pitches), len(arrays), squeeze=False, height_ratios=heights)
     colours = ListedColormap(COLOURS[: len(class_names) - 1])
-    for axes, (title, array) in zip(figure.subplots(1, len(arrays)), arrays.items(), strict=True):
-        axes.imshow(arrays["image"], cmap="gray")
-        if title != "image":
-            foreground = np.ma.masked_equal(array, 0)
-            axes.imshow(
-                foreground, cmap=colours, vmin=0.5, vmax=len(class_names) - 0.5, alpha=OPACITY, interpolation="nearest"
-            )
-        axes.set_title(title.capitalize(), fontsize=16)
-        axes.set_axis_off()
+    # A few voxels of metal would leave all tissue of a scan the same grey.
+    black, white = np.percentile(arrays["image"], (0, 100) if len(steps) == 2 else (0.5, 99.5))
+    greys = {"cmap": "gray", "vmin": black, "vmax": white}
+    classes = {"cmap": colours, "vmin": 0.5, "vmax": len(class_names) - 0.5, "alpha": OPACITY}
+    for column, title in zip(grid.T, arrays, strict=True):
+        column[0].set_title(title.capitalize(), fontsize=16)
+        for axes, background, view, (row_step, column_step) in zip(
+            column, views["image"], views[title], pitches, strict=True
+        ):
+            shape = {"aspect": row_step / column_step}
+            axes.imshow(background, **greys, **shape)
+            if title != "image":
+                axes.imshow(np.ma.masked_equal(view, 0), **classes, **shape, interpolation="nearest")
+            axes.set_axis_off()
     swatches = [Patch(color=colour, label=name) for colour, name in zip(COLOURS, class_names[1:], strict=False)]
     figure.legend(handles=swatches, loc="outside lower center", ncols=len(swatches), fontsize=14, frameon=False)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
 
-def _check(arrays: dict[str, np.ndarray], class_names: Sequence[str]) -> None:
+def _fullest_slice(labels: np.ndarray, axis: int) -> int:
+    """The slice with most of all classes, each counted as a share so that a small one is not missed."""
+    slices = np.moveaxis(labels, axis, 0).reshape(labels.shape[axis], -1)
+    counts = [(slices == index).sum(1) for index in np.unique(labels) if index != 0]
+    return int(np.argmax(sum(count / count.sum() for count in counts))) if counts else labels.shape[axis] // 2
+
+
+def _views(array: np.ndarray, place: Sequence[int]) -> list[np.ndarray]:
+    """An image as it is; an axial, a coronal and a sagittal slice of a volume, front or head up."""
+    if array.ndim == 2:
+        return [array]
+    return [array.take(place[axis], axis).T[::-1, ::-1] for axis in (2, 1, 0)]
+
+
+def _check(arrays: dict[str, np.ndarray], class_names: Sequence[str], spacing: Sequence[float]) -> None:
     if not 2 <= len(class_names) <= len(COLOURS) + 1:
         raise ValueError(f"class_names must hold 2 to {len(COLOURS) + 1} names, got {len(class_names)}.")
     shape = arrays["image"].shape
-    if len(shape) != 2:
-        raise ValueError(f"image must have the shape (rows, columns), got {tuple(shape)}.")
+    if len(shape) not in (2, 3):
+        raise ValueError(f"image must have the shape (rows, columns) or (X, Y, Z), got {tuple(shape)}.")
+    if len(spacing) != len(shape) or min(spacing) <= 0:
+        raise ValueError(f"spacing must hold {len(shape)} positive numbers, one for each axis, got {list(spacing)}.")
     for title in arrays.keys() - {"image"}:
         array = arrays[title]
         if array.shape != shape:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Mapping, Sequence
 
+import torch
 from monai.config import KeysCollection
 from monai.data import FolderLayout, MetaTensor
-from monai.transforms import MapTransform
+from monai.transforms import MapTransform, Orientation
+from monai.utils import convert_to_tensor
 
 from monai_cwmi.pictures.panels import save_panels
 
@@ -15,8 +17,9 @@ from monai_cwmi.pictures.panels import save_panels
 class SavePanelsd(MapTransform):
     """Save image, target and prediction side by side, as ``<image file>_<key>.png``.
 
-    Images and labels are of shape (1, X, Y): MONAI's reader of PNG files puts the horizontal axis first, and the
-    picture is drawn upright. The data pass through unchanged.
+    Images and labels are of shape (1, X, Y) or (1, X, Y, Z). MONAI's reader of PNG files puts the horizontal axis
+    first, and the picture is drawn upright. Of a volume, three slices are drawn, upright and in proportion whatever its
+    orientation and voxel size, which the image's affine tells. The data pass through unchanged.
 
     Args:
         keys: keys of the predictions, class indices.
@@ -26,8 +29,7 @@ class SavePanelsd(MapTransform):
         label_key: key of the target. Where a case has none, its panel is left out.
 
     Raises:
-        ValueError: When called with an array that is not of shape (1, X, Y), or as
-            :func:`monai_cwmi.pictures.save_panels` says.
+        ValueError: When called with an array of another shape, or as :func:`monai_cwmi.pictures.save_panels` says.
 
     Example::
 
@@ -51,22 +53,34 @@ class SavePanelsd(MapTransform):
     def __call__(self, data: Mapping[Hashable, MetaTensor]) -> dict[Hashable, MetaTensor]:
         """Save one picture for each key."""
         image = data[self.image_key]
+        upright, spacing = _upright(data, self.image_key, image.affine)
         # MONAI's evaluators store None for a label that a case does not have.
-        target = None if data.get(self.label_key) is None else _upright(data, self.label_key)
+        has_target = data.get(self.label_key) is not None
+        target = _upright(data, self.label_key, image.affine)[0] if has_target else None
+        source = image.meta["filename_or_obj"]
+        # What follows the last dot is left off; the folder of a DICOM series is often named by numbers with dots.
+        subject = f"{source}.dcm" if os.path.isdir(source) else source
         for key in self.key_iterator(data):
             layout = FolderLayout(self.output_dir, postfix=str(key), extension=".png")
             save_panels(
-                layout.filename(image.meta["filename_or_obj"]),
-                _upright(data, self.image_key),
-                _upright(data, key),
+                layout.filename(subject),
+                upright,
+                _upright(data, key, image.affine)[0],
                 target,
                 class_names=self.class_names,
+                spacing=spacing,
             )
         return dict(data)
 
 
-def _upright(data: Mapping[Hashable, MetaTensor], key: Hashable) -> MetaTensor:
+def _upright(
+    data: Mapping[Hashable, MetaTensor], key: Hashable, affine: torch.Tensor
+) -> tuple[torch.Tensor, list[float]]:
+    """An array on the image's grid as :func:`save_panels` takes it, and the spacing of its axes."""
     array = data[key]
-    if array.ndim != 3 or array.shape[0] != 1:
-        raise ValueError(f"{key!r} must have the shape (1, X, Y), got {tuple(array.shape)}.")
-    return array[0].T
+    if array.ndim not in (3, 4) or array.shape[0] != 1:
+        raise ValueError(f"{key!r} must have the shape (1, X, Y) or (1, X, Y, Z), got {tuple(array.shape)}.")
+    if array.ndim == 3:
+        return array[0].T, [1.0, 1.0]
+    oriented = Orientation("RAS", labels=None)(MetaTensor(convert_to_tensor(array), affine=affine))
+    return oriented[0], oriented.pixdim.tolist()

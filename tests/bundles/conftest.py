@@ -14,7 +14,10 @@ import pytest
 from monai.bundle import ConfigWorkflow
 from monai.utils import set_determinism
 
-SOURCE = Path(__file__).parents[2] / "bundles" / "myelin_sem_segmentation"
+BUNDLES = Path(__file__).parents[2] / "bundles"
+NAMES = sorted(path.parents[1].name for path in BUNDLES.glob("*/configs/metadata.json"))
+# What training and inference write is not part of a bundle.
+WRITTEN = ("models", "eval", "output", "__pycache__")
 
 
 def run_bundle(*arguments: str, cwd: Path, launcher: tuple[str, ...] = (sys.executable,)) -> str:
@@ -40,21 +43,20 @@ def make_workflow(bundle: Path, *configs: str, workflow_type: str = "train", **o
     return workflow
 
 
-def copy_bundle(folder: Path) -> Path:
-    """The bundle as it is delivered, without what a training in it has written."""
-    written = shutil.ignore_patterns("models", "eval", "output", "__pycache__")
-    return Path(shutil.copytree(SOURCE, folder / SOURCE.name, ignore=written))
+def copy_bundle(folder: Path, name: str = "myelin_sem_segmentation") -> Path:
+    """A bundle as it is delivered, without what a training in it has written."""
+    return Path(shutil.copytree(BUNDLES / name, folder / name, ignore=shutil.ignore_patterns(*WRITTEN)))
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """A fresh copy of the bundle."""
+    """A fresh copy of the myelin bundle."""
     return copy_bundle(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, rings_dir: Path) -> Path:
-    """A copy of the bundle, trained for a moment with the plain command in the bundle's own folder."""
+    """A copy of the myelin bundle, trained for a moment with the plain command in the bundle's own folder."""
     folder = copy_bundle(tmp_path_factory.mktemp("trained"))
     size = ("--epochs", "2", "--steps_per_epoch", "4", "--patches_per_image", "2")
     run_bundle("--config_file", "configs/train.json", "--dataset_dir", str(rings_dir), *size, cwd=folder)

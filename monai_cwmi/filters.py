@@ -65,7 +65,7 @@ def relative_spacing(spacing: Sequence[float] | None, spatial_dims: int) -> tupl
         spatial_dims: Number of axes.
 
     Returns:
-        Numbers from 1, rounded to six digits, so that a header's last digit does not make another pyramid.
+        Numbers from 1, rounded to five digits, so that a header's last digit does not make another pyramid.
 
     Raises:
         ValueError: When there are not as many numbers as axes, or not all are positive and finite.
@@ -76,18 +76,22 @@ def relative_spacing(spacing: Sequence[float] | None, spatial_dims: int) -> tupl
     """
     if spacing is None:
         return (1.0,) * spatial_dims
-    values = [float(value) for value in spacing]
+    try:
+        values = [float(value) for value in spacing]
+    except (TypeError, ValueError):
+        values = []
     if len(values) != spatial_dims or not all(0 < value < math.inf for value in values):
-        raise ValueError(f"spacing must be {spatial_dims} positive and finite numbers, got {tuple(values)}.")
-    return tuple(round(value / min(values), 6) for value in values)
+        raise ValueError(f"spacing must be {spatial_dims} positive and finite numbers, got {spacing!r}.")
+    return tuple(float(f"{value / min(values):.5g}") for value in values)
 
 
 def fitting_levels(spatial_shape: Sequence[int], num_levels: int, spacing: Sequence[float] | None = None) -> int:
     """Number of levels, out of those wanted, that an image has room for.
 
     Level ``n`` passes frequencies between ``pi / 2**(n + 1)`` and ``pi / 2**(n - 1)``. The lowest frequency of an axis
-    with ``S`` samples is ``2 pi / S``, so the band holds a frequency of every axis if, and only if, ``S > 2**n``. Of
-    samples that are ``s`` times as far apart as the finest, ``S s`` counts.
+    with ``S`` samples is ``2 pi / S``, so the band reaches beyond that of every axis if, and only if, ``S > 2**n``. Of
+    samples that are ``s`` times as far apart as the finest, ``S s`` counts. (Of an axis coarser than the level's
+    frequencies, a band may hold none.)
 
     Args:
         spatial_shape: Image size in pixels, one entry for each axis.

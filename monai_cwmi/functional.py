@@ -47,8 +47,8 @@ def conditional_entropy(
         prediction: Predicted probabilities ``(B, C, H, W)`` or ``(B, C, H, W, D)``, floating point of any precision;
             half precision is computed in float32.
         target: Target of the same shape, any dtype, values in [0, 1]. No gradient flows to it.
-        num_levels: ``N``. Images with no more than ``2**n`` pixels along their shorter side have no level ``n``; the
-            levels that fit are used.
+        num_levels: ``N``. Images (or slices) with no more than ``2**n`` pixels along their shorter side, in the finest
+            spacing, have no level ``n``; the levels that fit are used.
         num_orientations: ``K``, at least 2 (default: 4); for volumes as a whole 3 or 6 (default).
         is_complex: Complex pyramid (CWMI) or real one (CWMI-Real).
         frequency_grid: ``"centred"``, or ``"published"`` for the frequency grid of the paper's released code, which is
@@ -240,8 +240,9 @@ def _terms_of(
 
 def _centred_within(image: Tensor, mask: Tensor, axes: tuple[int, ...]) -> Tensor:
     """The image less its mean within the mask, 0 outside: a constant stays constant, whatever the mask's shape."""
-    if mask.ndim != image.ndim or mask.shape[1] not in (1, image.shape[1]) or mask.shape[2:] != image.shape[2:]:
-        raise ValueError(f"mask must be (B, 1 or C, H, W) as the images {tuple(image.shape)}, got {tuple(mask.shape)}.")
+    per_image, per_channel = (image.shape[0], 1, *image.shape[2:]), tuple(image.shape)
+    if mask.shape not in (per_image, per_channel):
+        raise ValueError(f"mask must have the shape {per_image} or {per_channel} here, got {tuple(mask.shape)}.")
     inside = mask.bool()
     count = inside.sum(axes, keepdim=True).clamp_min(1)
     image = torch.where(inside, image, 0.0)

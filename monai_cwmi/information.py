@@ -1,7 +1,8 @@
 """Entropy and mutual information of jointly Gaussian bands, from their covariances.
 
-Small ``K x K`` matrices in float64. ``docs/mathematics.md``, sections 'The information' and 'Numbers that do not
-break', derives each line. No factorisation here raises and none waits for a GPU: NaN in, NaN out.
+Small matrices in float64, of the ``F`` bands that are compared. ``docs/mathematics.md``, sections 'The information'
+and 'Numbers that do not break', derives each line. No factorisation here raises and none waits for a GPU: NaN in, NaN
+out.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ class BandCovariances(NamedTuple):
     """Covariances at each level, as sums over pixels, of prediction ``p`` and residual ``d = y - c p`` of target ``y``.
 
     Attributes:
-        matrices: ``G_PP``, ``G_DD``, ``Re G_DP`` and, in the complex pyramid, ``Im G_DP``, float64
-            ``(4 or 3, N, B, C, K, K)``.
-        coefficient: ``c``, float64 ``(N, B, C)``, regression coefficient of the target on the prediction; no gradient.
+        matrices: ``G_PP``, ``G_DD``, ``Re G_DP`` and, for complex bands, ``Im G_DP``, float64
+            ``(4 or 3, N, B, C, F, F)``, or ``(4 or 3, N, B, C, S, F, F)`` of slices.
+        coefficient: ``c``, float64 ``(N, B, C)`` or ``(N, B, C, S)``, regression coefficient of the target on the
+            prediction; no gradient.
     """
 
     matrices: Tensor
@@ -32,12 +34,12 @@ def conditional_entropy_terms(covariances: BandCovariances, alpha: float, roundi
     prediction's bands leaves of the target's.
 
     Args:
-        covariances: Matrices ``(N, B, C, K, K)``.
+        covariances: Those of ``N`` levels.
         alpha: The ridge of the regression of target on prediction.
         rounding: Bound of the covariances' rounding errors, relative to their traces.
 
     Returns:
-        ``(N, B, C)``, natural logarithm.
+        ``(N, B, C)``, or ``(N, B, C, S)`` of slices, natural logarithm.
     """
     return _LogDets.apply(*covariances, alpha, rounding)[0]
 
@@ -46,12 +48,12 @@ def mutual_information_terms(covariances: BandCovariances, alpha: float, roundin
     """Mutual information ``I = log det G_YY - log det C`` of each level; its gradient is that of ``-h``.
 
     Args:
-        covariances: Matrices ``(N, B, C, K, K)``.
+        covariances: Those of ``N`` levels.
         alpha: The ridge of the regression of target on prediction.
         rounding: Bound of the covariances' rounding errors, relative to their traces.
 
     Returns:
-        ``(N, B, C)``, natural logarithm.
+        ``(N, B, C)``, or ``(N, B, C, S)`` of slices, natural logarithm.
     """
     conditional, own = _LogDets.apply(*covariances, alpha, rounding)
     return own - conditional

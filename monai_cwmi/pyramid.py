@@ -47,8 +47,8 @@ class SteerablePyramid(torch.nn.Module):
     reconstruction is exact for every image size and every voxel spacing.
 
     Args:
-        num_levels: Number of levels wanted. An image whose shorter side has no more than ``2**n`` pixels has no level
-            ``n``: it gets the levels that fit.
+        num_levels: Number of levels wanted. An image whose shorter side has no more than ``2**n`` pixels, in the finest
+            spacing, has no level ``n``: it gets the levels that fit.
         num_orientations: ``K``, at least 2 in the plane (default: 4); in space 3, the image's axes, or 6 (default),
             the axes through the corners of an icosahedron.
         is_complex: Complex (analytic) or real bands.

@@ -75,9 +75,14 @@ def in_quadrature(spec: PyramidSpec) -> bool:
 
 
 def place_bound(spatial_shape: tuple[int, ...], spec: PyramidSpec) -> int:
-    """A bound of ``Q`` that does not need the tables: the half space, and a block for each level and sector."""
-    *others, last = spatial_shape
-    return math.prod(others) * (last // 2 + 1) + spec.num_levels * _most_sectors(spec) * _LONGEST_BLOCK
+    """A bound of ``Q`` that does not need the tables: the frequencies of all levels, and a block for each sector.
+
+    A frequency is in two levels at most. Those of even spacing fit once into the half space all the same, whose corners
+    are in none.
+    """
+    times = 1 if set(spec.spacing) == {1.0} else 2
+    segments = spec.num_levels * _most_sectors(spec)
+    return times * _half_space(spatial_shape) + segments * _block_length(spatial_shape, spec)
 
 
 def make_tables(spatial_shape: tuple[int, ...], spec: PyramidSpec, dtype: torch.dtype, device: torch.device) -> Tables:
@@ -100,7 +105,7 @@ def make_tables(spatial_shape: tuple[int, ...], spec: PyramidSpec, dtype: torch.
     code = _facing(direction, spec.num_orientations).long() @ (2 ** torch.arange(spec.num_orientations))
     sectors, sector = code.unique(return_inverse=True)
     num_sectors = len(sectors)
-    block = _block_length(len(radius) // (spec.num_levels * num_sectors))
+    block = _block_length(spatial_shape, spec)
 
     places, weights, segments = [], [], []
     num_odd = 0
@@ -147,7 +152,13 @@ def _facing(direction: Tensor, num_orientations: int) -> Tensor:
     return orientation_cosines(direction + _NUDGE[-direction.shape[-1] :], num_orientations) > 0
 
 
-def _block_length(mean_segment: int) -> int:
+def _half_space(spatial_shape: tuple[int, ...]) -> int:
+    *others, last = spatial_shape
+    return math.prod(others) * (last // 2 + 1)
+
+
+def _block_length(spatial_shape: tuple[int, ...], spec: PyramidSpec) -> int:
+    mean_segment = _half_space(spatial_shape) // (spec.num_levels * _most_sectors(spec))
     return min(_LONGEST_BLOCK, max(8, 2 ** math.ceil(math.log2(max(1, mean_segment / 8)))))
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -97,7 +98,13 @@ def mean_over_views(values: Sequence[Tensor]) -> Tensor:
 
 
 def _axes(slice_dims: Sequence[int]) -> list[int]:
-    axes = sorted({axis % 3 for axis in slice_dims if -3 <= axis < 3})
-    if not axes or len(axes) != len(slice_dims):
-        raise ValueError(f"slice_dims must be different spatial axes from 0, 1 and 2, or None, got {slice_dims!r}.")
+    try:
+        indices = [operator.index(axis) for axis in slice_dims]
+    except TypeError:
+        indices = []
+    axes = sorted({axis % 3 for axis in indices if -3 <= axis < 3})
+    if not axes or len(axes) != len(indices):
+        raise ValueError(
+            f"slice_dims must be different spatial axes, as (2,) or (0, 1, 2), or None; got {slice_dims!r}."
+        )
     return axes

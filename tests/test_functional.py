@@ -230,7 +230,7 @@ def test_nan_gives_nan() -> None:
         ({"target": torch.rand(1, 1, 8, 9)}, ValueError, r"one shape \(B, C, H, W\)"),
         ({"prediction": torch.rand(8, 8), "target": torch.rand(8, 8)}, ValueError, r"one shape \(B, C, H, W\)"),
         ({"prediction": torch.ones(1, 1, 8, 8, dtype=torch.int64)}, TypeError, "floating point"),
-        ({"mask": torch.ones(1, 1, 8, 9)}, ValueError, "mask must be"),
+        ({"mask": torch.ones(1, 1, 8, 9)}, ValueError, "mask must have"),
         ({"alpha": 0.0}, ValueError, "alpha"),
         ({"num_levels": 0}, ValueError, "num_levels"),
         ({"num_orientations": 1}, ValueError, "num_orientations"),

@@ -88,10 +88,24 @@ def test_the_tables_of_volumes_hold_the_products_of_the_filters(
             assert block.abs().max() == 0
 
 
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.0, 4.0), (1.0, 20.0), (5.0, 1.0), (1.3, 1.0)])
+def test_the_bound_of_places_holds_for_pixels_that_are_not_square(spacing: tuple[float, ...]) -> None:
+    for shape in [(256, 256), (512, 100), (64, 256), (512, 40), (40, 24)]:
+        spec = PyramidSpec(fitting_levels(shape, 6, spacing), 4, True, "centred", spacing)
+        assert len(make_tables(shape, spec, *DOUBLE).places) <= place_bound(shape, spec), shape
+
+
+def test_the_bound_of_places_is_not_much_too_large() -> None:
+    # It is memory, twice for each image.
+    for shape, at_most in [((96, 96), 1.3), ((512, 512), 1.3), ((96, 96, 96), 1.8)]:
+        spec = PyramidSpec(4, 6 if len(shape) == 3 else 4, True, "centred", (1.0,) * len(shape))
+        assert place_bound(shape, spec) < at_most * len(make_tables(shape, spec, *DOUBLE).places)
+
+
 @pytest.mark.parametrize("num_orientations", [3, 6])
 def test_the_bound_of_places_holds_in_space(num_orientations: int) -> None:
-    for shape in [(3, 3, 3), (5, 8, 11), (16, 16, 16), (30, 9, 21), (40, 40, 3)]:
-        for spacing in [(1.0, 1.0, 1.0), (1.0, 1.0, 4.0)]:
+    for shape in [(3, 3, 3), (5, 8, 11), (16, 16, 16), (30, 9, 21), (40, 40, 3), (96, 48, 48)]:
+        for spacing in [(1.0, 1.0, 1.0), (1.0, 1.0, 4.0), (1.0, 8.0, 8.0)]:
             spec = PyramidSpec(fitting_levels(shape, 6, spacing), num_orientations, True, "centred", spacing)
             assert len(make_tables(shape, spec, *DOUBLE).places) <= place_bound(shape, spec), (shape, spacing)
 

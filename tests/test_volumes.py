@@ -10,9 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from monai_cwmi.comparison.memory import peak_memory
 from monai_cwmi.filters import PyramidSpec
 from monai_cwmi.functional import conditional_entropy, mutual_information
 from monai_cwmi.pyramid import decompose_bands
+from monai_cwmi.spectral import spectral_covariances
+from monai_cwmi.tables import place_bound
 from monai_cwmi.volumes import views
 
 WHOLE: dict[str, Any] = {"slice_dims": None}
@@ -268,8 +271,7 @@ def test_compiled_code_is_one_graph(slice_dims: tuple[int, ...] | None) -> None:
     torch.testing.assert_close(*gradients)
 
 
-def test_the_volume_is_not_copied_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Whatever is made contiguous is a group of slices.
+def test_slices_are_transformed_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monai_cwmi.batches._PIXELS", 2 * 16 * 20)
     prediction, target = volumes(1, 1, 16, 20, 48)
     sizes: list[int] = []
@@ -289,9 +291,68 @@ def test_the_volume_is_not_copied_whole(monkeypatch: pytest.MonkeyPatch) -> None
     torch.testing.assert_close(gradient, torch.autograd.grad(expected.sum(), prediction)[0])
 
 
+@pytest.mark.parametrize("slice_dim", [0, 1, 2])
+def test_the_volume_is_not_copied_whole(slice_dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = [96, 96, 96]
+    shape[slice_dim] = 160
+    monkeypatch.setattr("monai_cwmi.batches._PIXELS", 4 * 96 * 96)
+    prediction, target = (volume.detach() for volume in volumes(1, 1, *shape, dtype=torch.float32))
+    spec = PyramidSpec(3, 4, True, "centred")
+
+    def step() -> None:
+        spectral_covariances(prediction, target, spec, slice_dim)
+
+    step()  # makes the tables
+    spectra = 2 * 2 * 160 * place_bound((96, 96), spec) * 4  # two, real and imaginary part, float32
+    assert peak_memory(step, "cpu") < spectra + 0.5 * prediction.nbytes
+
+
+def test_a_slice_that_hardly_varies_counts() -> None:
+    prediction, target = volumes(1, 1, 20, 20, 6)
+    faint = target.clone()
+    faint[..., 3:] *= 1e-3
+    expected = [mutual_information(prediction[..., s : s + 1], faint[..., s : s + 1]) for s in range(6)]
+    torch.testing.assert_close(mutual_information(prediction, faint), torch.stack(expected).mean(0), rtol=1e-6, atol=0)
+    faint[..., 3:] *= 1e-5
+    torch.testing.assert_close(mutual_information(prediction, faint), torch.stack(expected[:3]).mean(0))
+
+
+@pytest.mark.parametrize("slice_dim", [0, 1, 2])
+def test_a_masked_slice_is_a_masked_image(slice_dim: int) -> None:
+    prediction, target = volumes(1, 1, 18, 20, 19)
+    mask = torch.ones_like(target)
+    mask[..., 2:14, 3:9, 4:11] = 0
+    mask[..., :6, :2, 12:] = 0
+    found = mutual_information(prediction, target, mask=mask, slice_dims=(slice_dim,), num_levels=2)
+    slices = zip(*(volume.unbind(2 + slice_dim) for volume in (prediction, target, mask)), strict=True)
+    terms = [mutual_information(p, y, mask=m, num_levels=2) for p, y, m in slices if y[m > 0].unique().numel() > 1]
+    torch.testing.assert_close(found, torch.stack(terms).mean(0))
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"), [((256, 256), (1, 4)), ((256, 256), (1, 20)), ((128, 32, 32), (1, 9, 9))]
+)
+def test_large_images_of_uneven_spacing(shape: tuple[int, ...], spacing: tuple[float, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    target = (torch.rand(1, 1, *shape, generator=generator) > 0.5).float()
+    prediction = (0.5 * target + 0.25).requires_grad_()
+    information = mutual_information(prediction, target, spacing=spacing, **WHOLE)
+    (gradient,) = torch.autograd.grad(information.sum(), prediction)
+    assert (information > 1).all()
+    assert gradient.isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
+        ({"slice_dims": -1}, "slice_dims"),
+        ({"slice_dims": "axial"}, "slice_dims"),
+        ({"slice_dims": (1.0,)}, "slice_dims"),
+        ({"slice_dims": torch.tensor([0, 0])}, "slice_dims"),
+        ({"spacing": 1.0}, "spacing must be 3 positive"),
+        ({"spacing": "affine"}, "spacing must be 3 positive"),
+        ({"spacing": torch.ones(2, 3)}, "spacing must be 3 positive"),
+        ({"mask": torch.ones(2, 1, 8, 8, 8)}, "mask must have"),
         ({"slice_dims": ()}, "slice_dims"),
         ({"slice_dims": (3,)}, "slice_dims"),
         ({"slice_dims": (2, -1)}, "slice_dims"),
@@ -300,7 +361,7 @@ def test_the_volume_is_not_copied_whole(monkeypatch: pytest.MonkeyPatch) -> None
         ({"frequency_grid": "published", "spacing": (1, 2, 1)}, "published"),
         ({"spacing": (1, 1)}, "spacing must be 3 positive"),
         ({"spacing": (1, 1, 0)}, "spacing must be 3 positive"),
-        ({"mask": torch.ones(1, 1, 8, 8)}, "mask must be"),
+        ({"mask": torch.ones(1, 1, 8, 8)}, "mask must have"),
         ({"target": torch.rand(1, 1, 8, 8, 9)}, "one shape"),
     ],
 )

@@ -41,8 +41,9 @@ class CWMILoss(_Loss):
         sigmoid: Apply a sigmoid to the prediction.
         softmax: Apply a softmax over the channels of the prediction.
         other_act: Another activation that gives probabilities, for example a sparsemax.
-        num_levels: ``N``, levels of the pyramid. Images with no more than ``2**n`` pixels along their shorter side have
-            no level ``n``; the levels that fit are used (none below three pixels: cross-entropy alone remains).
+        num_levels: ``N``, levels of the pyramid. Images (or slices) with no more than ``2**n`` pixels along their
+            shorter side, in the finest spacing, have no level ``n``; the levels that fit are used (none below three
+            pixels: cross-entropy alone remains).
         num_orientations: ``K``, at least 2 (default: 4). The paper uses 4 and 12. For volumes as a whole 3 or 6
             (default).
         is_complex: Complex pyramid (CWMI) or real one (CWMI-Real).
@@ -64,8 +65,10 @@ class CWMILoss(_Loss):
             class is absent, or alone, do not count. Plane images take no notice of it.
         spacing: Size of a voxel along each spatial axis, in millimetres or any unit, so that a level means the same
             size along every axis. ``"affine"`` takes it from the affine of the target, or else of the input, which must
-            be a MetaTensor. ``None`` takes all axes as equal. Data of many spacings makes many tables of weights:
-            resample it first (``Spacingd``).
+            be a MetaTensor (of a plane image with the affine of a volume, from its first two axes). ``None`` takes all
+            axes as equal. Each spacing needs tables of weights of its own, which take time to make: where data have
+            many, or random rotation and scaling write new ones into the affine, resample first (``Spacingd``) and give
+            its ``pixdim`` here. Heads of deep supervision are taken to be coarser by one factor along all axes.
 
     Raises:
         TypeError: When ``other_act`` is not callable.
@@ -110,8 +113,6 @@ class CWMILoss(_Loss):
         }
         pyramid["frequency_grid"] = frequency_grid
         views(2 if slice_dims is None else 3, slice_dims, None, **pyramid)  # which checks them
-        if isinstance(spacing, str) and spacing != "affine":
-            raise ValueError(f'spacing must be the size of a voxel along each axis, "affine" or None, got {spacing!r}.')
         for name, value in (("lambda_ce", lambda_ce), ("lambda_mi", lambda_mi)):
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must not be negative, and finite, got {value}.")

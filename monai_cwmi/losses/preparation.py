@@ -14,6 +14,8 @@ from monai.metrics.utils import create_ignore_mask
 from monai.networks import one_hot
 from torch import Tensor
 
+from monai_cwmi.filters import relative_spacing
+
 _SLACK = 1e-3  # resampled or half-precision probabilities overshoot this much
 
 
@@ -172,16 +174,18 @@ def voxel_sizes(
         spacing: The size, or ``"affine"`` for that of the target's, or else the input's, affine.
 
     Raises:
-        ValueError: When the affine is asked for, and neither is a MetaTensor.
+        ValueError: When it is another word, or the affine is asked for and neither is a MetaTensor.
     """
-    if spacing != "affine":
+    if not isinstance(spacing, str):
         return [spacing]
+    if spacing != "affine":
+        raise ValueError(f'spacing must be the size of a voxel along each axis, "affine" or None, got {spacing!r}.')
     for tensor in (target, input):
         if isinstance(tensor, MetaTensor):
-            # An image of the plane has the affine of the volume that it comes from, or one of its own.
+            # A plane image may have the affine of the volume that it comes from, whose first two axes are then its own.
             affines = tensor.affine if tensor.affine.ndim == 3 else tensor.affine[None]
-            sizes = [tuple(affine_to_spacing(affine, len(affine) - 1).tolist()) for affine in affines]
-            sizes = [tuple(float(s) for s in size[: tensor.ndim - 2]) for size in sizes]
+            dims = tensor.ndim - 2
+            sizes = [relative_spacing(affine_to_spacing(affine, len(affine) - 1)[:dims], dims) for affine in affines]
             return list(sizes) if len(set(sizes)) > 1 else [sizes[0]]
     raise ValueError("spacing='affine' needs a target or an input that is a MetaTensor: neither has an affine.")
 

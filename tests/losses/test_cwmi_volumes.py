@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from monai.networks import one_hot
 
 from monai_cwmi import CWMILoss
 from monai_cwmi.functional import mutual_information
+from monai_cwmi.losses.preparation import voxel_sizes
 
 MULTI_CLASS: dict[str, Any] = {"softmax": True, "to_onehot_y": True}
 WAYS: list[tuple[int, ...] | None] = [(-1,), (0, 1, 2), None]
@@ -141,7 +143,6 @@ def test_a_few_steps_improve_a_prediction(slice_dims: tuple[int, ...] | None) ->
     [
         ({"slice_dims": (3,)}, "slice_dims"),
         ({"slice_dims": (0, 0)}, "slice_dims"),
-        ({"spacing": "header"}, "spacing"),
     ],
 )
 def test_options_that_make_no_sense_are_named_at_once(options: dict[str, Any], named: str) -> None:
@@ -166,6 +167,21 @@ def test_bad_spacing_is_named() -> None:
         CWMILoss(**MULTI_CLASS, spacing="affine")(logits, labels)
     with pytest.raises(ValueError, match="spacing must be 3 positive"):
         CWMILoss(**MULTI_CLASS, spacing=(1, 1))(logits, labels)
+    with pytest.raises(ValueError, match="got 'header'"):
+        CWMILoss(**MULTI_CLASS)(logits, labels, "header")
+
+
+def test_spacing_as_an_array_or_a_tensor() -> None:
+    logits, labels = example(12, 10, 11)
+    expected = CWMILoss(**MULTI_CLASS, spacing=(1, 2, 3))(logits, labels)
+    for spacing in (np.array([1, 2, 3.0]), torch.tensor([1, 2, 3])):
+        assert torch.equal(CWMILoss(**MULTI_CLASS)(logits, labels, spacing), expected)
+
+
+def test_the_last_digits_of_an_affine_do_not_split_a_batch() -> None:
+    logits, labels = example(20, 18, 19)
+    meta = with_affine(labels, (0.7, 0.9, 2.5), (0.7 + 1e-8, 0.9, 2.5 - 1e-7))
+    assert len(voxel_sizes(logits, meta, "affine")) == 1
 
 
 @pytest.mark.gpu

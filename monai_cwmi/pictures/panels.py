@@ -45,12 +45,12 @@ def save_panels(
             the patient's right, front and head.
         prediction: class indices, of the same shape.
         target: class indices, of the same shape.
-        class_names: names for the legend, the background's first; at most seven.
+        class_names: names for the legend, the background's first. From the eighth on, colours repeat.
         spacing: the distance between pixels or voxels along each axis, in any unit. Default: the same along all.
 
     Raises:
-        ValueError: When shapes differ, a class index has no name, a name has no colour, or ``spacing`` does not hold
-            a positive number for each axis.
+        ValueError: When shapes differ, a class index has no name, there is no class but one, or ``spacing`` does not
+            hold a positive number for each axis.
 
     Example::
 
@@ -69,11 +69,11 @@ def save_panels(
     heights = PANEL_WIDTH * sizes[:, 0] / sizes[:, 1].max()
     figure = Figure(figsize=(PANEL_WIDTH * len(arrays), heights.sum() + LEGEND_HEIGHT), dpi=DPI, layout="constrained")
     grid = figure.subplots(len(pitches), len(arrays), squeeze=False, height_ratios=heights)
-    colours = ListedColormap(COLOURS[: len(class_names) - 1])
+    colours = [COLOURS[index % len(COLOURS)] for index in range(len(class_names) - 1)]
     # A few voxels of metal would leave all tissue of a scan the same grey.
     black, white = np.percentile(arrays["image"], (0, 100) if len(steps) == 2 else (0.5, 99.5))
     greys = {"cmap": "gray", "vmin": black, "vmax": white}
-    classes = {"cmap": colours, "vmin": 0.5, "vmax": len(class_names) - 0.5, "alpha": OPACITY}
+    classes = {"cmap": ListedColormap(colours), "vmin": 0.5, "vmax": len(class_names) - 0.5, "alpha": OPACITY}
     for column, title in zip(grid.T, arrays, strict=True):
         column[0].set_title(title.capitalize(), fontsize=16)
         for axes, background, view, (row_step, column_step) in zip(
@@ -84,7 +84,7 @@ def save_panels(
             if title != "image":
                 axes.imshow(np.ma.masked_equal(view, 0), **classes, **shape, interpolation="nearest")
             axes.set_axis_off()
-    swatches = [Patch(color=colour, label=name) for colour, name in zip(COLOURS, class_names[1:], strict=False)]
+    swatches = [Patch(color=colour, label=name) for colour, name in zip(colours, class_names[1:], strict=True)]
     figure.legend(handles=swatches, loc="outside lower center", ncols=len(swatches), fontsize=14, frameon=False)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
@@ -105,8 +105,8 @@ def _views(array: np.ndarray, place: Sequence[int]) -> list[np.ndarray]:
 
 
 def _check(arrays: dict[str, np.ndarray], class_names: Sequence[str], spacing: Sequence[float]) -> None:
-    if not 2 <= len(class_names) <= len(COLOURS) + 1:
-        raise ValueError(f"class_names must hold 2 to {len(COLOURS) + 1} names, got {len(class_names)}.")
+    if len(class_names) < 2:
+        raise ValueError(f"class_names must hold 2 names at least, got {len(class_names)}.")
     shape = arrays["image"].shape
     if len(shape) not in (2, 3):
         raise ValueError(f"image must have the shape (rows, columns) or (X, Y, Z), got {tuple(shape)}.")

@@ -17,9 +17,10 @@ from monai_cwmi.pictures.panels import save_panels
 class SavePanelsd(MapTransform):
     """Save image, target and prediction side by side, as ``<image file>_<key>.png``.
 
-    Images and labels are of shape (1, X, Y) or (1, X, Y, Z). MONAI's reader of PNG files puts the horizontal axis
-    first, and the picture is drawn upright. Of a volume, three slices are drawn, upright and in proportion whatever its
-    orientation and voxel size, which the image's affine tells. The data pass through unchanged.
+    Images and labels are of shape (1, X, Y) or (1, X, Y, Z); of an image with more channels, the first is drawn.
+    MONAI's reader of PNG files puts the horizontal axis first, and the picture is drawn upright. Of a volume, three
+    slices are drawn, upright and in proportion whatever its orientation and voxel size, which the image's affine tells.
+    The data pass through unchanged.
 
     Args:
         keys: keys of the predictions, class indices.
@@ -53,7 +54,7 @@ class SavePanelsd(MapTransform):
     def __call__(self, data: Mapping[Hashable, MetaTensor]) -> dict[Hashable, MetaTensor]:
         """Save one picture for each key."""
         image = data[self.image_key]
-        upright, spacing = _upright(data, self.image_key, image.affine)
+        upright, spacing = _upright({self.image_key: image[:1]}, self.image_key, image.affine)
         # MONAI's evaluators store None for a label that a case does not have.
         has_target = data.get(self.label_key) is not None
         target = _upright(data, self.label_key, image.affine)[0] if has_target else None

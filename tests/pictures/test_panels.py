@@ -156,6 +156,12 @@ def test_bad_input_is_named(tmp_path: Path, label: np.ndarray) -> None:
         save_panels(path, label, label, np.full_like(label, 7), class_names=NAMES)
     with pytest.raises(ValueError, match="prediction holds"):
         save_panels(path, label, label / 2, class_names=NAMES)
-    with pytest.raises(ValueError, match="must hold 2 to 7 names, got 1"):
+    with pytest.raises(ValueError, match="must hold 2 names at least, got 1"):
         save_panels(path, label, label, class_names=["background"])
     assert not path.exists()
+
+
+def test_more_classes_than_colours(tmp_path: Path) -> None:
+    label = np.arange(10).reshape(2, 5).repeat(8, 0).repeat(8, 1)
+    save_panels(tmp_path / "a.png", label, label, class_names=[f"class {index}" for index in range(10)])
+    assert (tmp_path / "a.png").is_file()

@@ -42,6 +42,13 @@ def test_a_case_without_a_label(case: Any, rings_dir: Path, tmp_path: Path, abse
     np.testing.assert_array_equal(read(tmp_path / "test_image_pred.png"), read(tmp_path / "expected.png"))
 
 
+def test_the_first_of_several_channels_is_drawn(case: Any, tmp_path: Path) -> None:
+    SavePanelsd("pred", tmp_path / "one", NAMES)(case)
+    SavePanelsd("pred", tmp_path / "two", NAMES)(case | {"image": torch.cat((case["image"], 0 * case["image"]))})
+    one, two = (read(tmp_path / name / "test_image_pred.png") for name in ("one", "two"))
+    np.testing.assert_array_equal(one, two)
+
+
 @pytest.mark.parametrize("axcodes", ["LPS", "SRA"])
 def test_a_volume_is_drawn_the_same_in_every_orientation(blobs_dir: Path, tmp_path: Path, axcodes: str) -> None:
     keys = ["image", "label", "pred"]

@@ -9,7 +9,7 @@ RUN := $(abspath $(VENV))/bin/python -m monai.bundle run --config_file
 .PHONY: train test check clean
 
 ## Fetch a bundle's real data, train, label the held-out images, evaluate, and draw the pictures.
-train: $(VENV)/.bundle-installed
+train: $(VENV)/.bundle,clinic-installed
 	$(VENV)/bin/python -m monai_cwmi fetch-sample $(BUNDLE:_segmentation=)
 	cd $(FOLDER) && $(RUN) configs/train.json
 	cd $(FOLDER) && $(RUN) configs/inference.json

@@ -24,6 +24,7 @@ from monai_cwmi.filters import (
     fft_frequencies,
     lobe_amplitude,
     lobe_order,
+    orientation_axes,
     orientation_cosines,
     polar,
     radial_window,
@@ -172,8 +173,35 @@ def _harmonics(direction: Tensor, num_orientations: int) -> Tensor:
         angle = torch.atan2(direction[:, 1], direction[:, 0])
         multiples = 2 * angle[:, None] * torch.arange(1, order + 1, dtype=torch.float64)
         return torch.cat((torch.ones_like(angle)[:, None], multiples.cos(), multiples.sin()), dim=-1)
-    powers = [(a, b, 2 * order - a - b) for a in range(2 * order + 1) for b in range(2 * order + 1 - a)]
-    return torch.stack([direction.pow(torch.tensor(power)).prod(-1) for power in powers], dim=-1)
+    return torch.stack([direction.pow(torch.tensor(power)).prod(-1) for power in _monomials(order)], dim=-1)
+
+
+def _monomials(order: int) -> list[tuple[int, int, int]]:
+    return [(a, b, 2 * order - a - b) for a in range(2 * order + 1) for b in range(2 * order + 1 - a)]
+
+
+def _expansions(num_orientations: int, dims: int) -> Tensor:
+    """Products of two orientations' powers of the cosine as sums of harmonics, ``(A, K, K)``.
+
+    In sums of few terms: a solver's last digits may differ from one process to the next, and the gradient of nearly
+    dependent bands tells.
+    """
+    axes, order = orientation_axes(num_orientations, dims), lobe_order(num_orientations, dims)
+    if dims == 2:  # harmonics are orthogonal over as many samples as there are of them
+        angles = math.pi / (2 * order + 1) * torch.arange(2 * order + 1, dtype=torch.float64)
+        samples = torch.stack((angles.cos(), angles.sin()), dim=-1)
+        powers = (samples[:, None] * axes).sum(-1) ** order  # (samples, K)
+        harmonics = _harmonics(samples, num_orientations)
+        products = harmonics[:, :, None, None] * _pairs(powers, powers)[:, None]
+        return products.sum(0) / harmonics.square().sum(0)[:, None, None]
+
+    # Coefficients of a polynomial by the powers of its three variables; times u . v, each moves one power on.
+    polynomials = torch.zeros(num_orientations, num_orientations, *[2 * order + 1] * 3, dtype=torch.float64)
+    polynomials[..., 0, 0, 0] = 1
+    for vectors in (axes[:, None], axes) * order:
+        parts = [v[..., None, None, None] * polynomials.roll(1, i - 3) for i, v in enumerate(vectors.unbind(-1))]
+        polynomials = torch.stack(parts).sum(0)
+    return torch.stack([polynomials[:, :, *power] for power in _monomials(order)])
 
 
 def _mixing(facing: Tensor, spec: PyramidSpec) -> tuple[Tensor, Tensor]:
@@ -185,14 +213,7 @@ def _mixing(facing: Tensor, spec: PyramidSpec) -> tuple[Tensor, Tensor]:
     """
     num_orientations, dims = spec.num_orientations, len(spec.spacing)
     order = lobe_order(num_orientations, dims)
-    # Directions enough to tell the harmonics apart: those to the points of a small grid.
-    points = torch.cartesian_prod(*[torch.arange(-num_orientations, num_orientations + 1, dtype=torch.float64)] * dims)
-    _, samples = polar(points[points.any(-1)])
-    cosines = orientation_cosines(samples, num_orientations)
-    polynomials = lobe_amplitude(num_orientations, dims, is_complex=False) * cosines**order  # (samples, K)
-    products = _pairs(polynomials, polynomials).flatten(1)
-    harmonics = torch.linalg.lstsq(_harmonics(samples, num_orientations), products).solution
-    harmonics = harmonics.unflatten(1, (num_orientations, num_orientations))  # (A, K, K)
+    harmonics = lobe_amplitude(num_orientations, dims, is_complex=False) ** 2 * _expansions(num_orientations, dims)
 
     # In a sector, the parts |cos|^m and sign(cos) |cos|^m of a lobe are cos^m up to these signs.
     sign = torch.where(facing, 1.0, -1.0).double()  # (S, K)
@@ -207,7 +228,8 @@ def _mixing(facing: Tensor, spec: PyramidSpec) -> tuple[Tensor, Tensor]:
         zero = torch.zeros_like(ee)
         even, odd = 2 * _blocks(ee, zero, zero, oo), 2 * _blocks(zero, -eo, oe, zero)
         harmonics = harmonics.repeat(1, 2, 2)
-    return tuple((signs[:, None] * harmonics).flatten(2).flatten(0, 1) for signs in (even, odd))
+    even, odd = ((signs[:, None] * harmonics).flatten(2).flatten(0, 1) for signs in (even, odd))
+    return even, odd
 
 
 def _pairs(left: Tensor, right: Tensor) -> Tensor:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -200,3 +203,22 @@ def test_each_dtype_has_tables_of_its_own(empty_cache: TableCache) -> None:
         cached_tables((16, 16), spec, dtype, torch.device("cpu")) for dtype in (torch.float32, torch.float64)
     )
     assert (single.weights.dtype, double.weights.dtype) == (torch.float32, torch.float64)
+
+
+def test_tables_are_the_same_in_every_process() -> None:
+    # A run that is taken up again shall go on with the same numbers, to the last bit.
+    code = """
+import hashlib, torch
+from monai_cwmi.filters import PyramidSpec
+from monai_cwmi.tables import make_tables
+digest = hashlib.sha256()
+for shape, orientations in (((32, 32), 4), ((20, 24), 12), ((12, 12, 12), 6)):
+    spec = PyramidSpec(3, orientations, True, "centred", (1.0,) * len(shape))
+    for table in make_tables(shape, spec, torch.float64, torch.device("cpu")):
+        digest.update(table.numpy().tobytes() if isinstance(table, torch.Tensor) else bytes(table))
+print(digest.hexdigest())
+"""
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)]
+    digests = {process.communicate()[0] for process in processes}
+    assert len(digests) == 1
+    assert all(digests)

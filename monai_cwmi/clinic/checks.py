@@ -164,7 +164,7 @@ def check_datalist(path: str | os.PathLike[str]) -> list[str]:
 
         check_datalist("prepared/datalist.json")  # []
     """
-    return datalist_defects(json.loads(Path(path).read_text()), Path(path).parent)
+    return datalist_defects(json.loads(Path(path).read_text(encoding="utf-8")), Path(path).parent)
 
 
 def datalist_defects(datalist: Mapping[str, Any], folder: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -138,6 +139,8 @@ def prepare_dataset(
     image_folder, label_folder, folder = Path(images), Path(labels), Path(out)
     _check_places(image_folder, label_folder, folder, None if key is None else Path(key))
     settings = {"classes": classes, "label_values": label_values, "fractions": fractions, "seed": seed}
+    # A pattern may hold names.
+    settings["patient_pattern_sha256"] = patient_pattern and hashlib.sha256(patient_pattern.encode()).hexdigest()
     ledger = load_ledger(folder, settings)
     scans, found_labels, problems = _find(image_folder, label_folder)
     pairs, unpaired = pair_sources(scans, found_labels)
@@ -225,6 +228,12 @@ def _hindrances(before: Ledger, after: Ledger, inspections: Sequence[Inspection]
         messages.append(
             f"the scans of {', '.join(gone)} from an earlier run are not in the input, so nobody can tell whether "
             "a new scan is of the same patient: put them back, or prepare another folder"
+        )
+    torn = [name for name, cases in before.matches(inspections) if len({case.patient for case in cases}) > 1]
+    if torn:
+        messages.append(
+            f"the scans of {', '.join(torn)} from an earlier run are under several patients now, so nobody can tell "
+            "whether a new scan is of the same patient: take the copies out, or prepare another folder"
         )
     values = Counter(value for entry in after.cases.values() for value in entry.facts.voxels)
     is_told = after.settings["classes"] or after.settings["label_values"]

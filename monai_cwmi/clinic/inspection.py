@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from monai.utils import optional_import
@@ -15,6 +16,9 @@ from monai_cwmi.clinic.pairing import Pair, patient_of
 from monai_cwmi.clinic.problems import DefectError, Problem
 from monai_cwmi.clinic.scans import read_scan
 from monai_cwmi.clinic.segmentations import Classes, read_label, segment_names
+
+if TYPE_CHECKING:
+    from SimpleITK import Image
 
 sitk, _ = optional_import("SimpleITK")
 
@@ -26,7 +30,8 @@ class Facts:
     """What is told of a case outside of the clinic: nothing that its voxels do not tell.
 
     Attributes:
-        image_sha256, label_sha256: checksums of the voxels and their arrangement.
+        image_sha256, label_sha256: checksums of the voxels and their arrangement in the patient, whatever the type
+            of numbers, the order of axes and the spacing.
         modality: as DICOM calls it, or ``"unknown"``.
         size, spacing: along the axes of the file, in voxels and mm.
         orientation: towards which sides of the patient the axes point, for example ``"LPS"``.
@@ -86,7 +91,7 @@ def inspect_case(pair: Pair, classes: Classes, patient_pattern: str | None = Non
         result.errors += [f"image: {message}" for message in defect.messages]
         return result
     array = sitk.GetArrayViewFromImage(image)
-    result.image_sha256 = _sha256(array)
+    result.image_sha256 = _sha256(sitk.Cast(image, sitk.sitkFloat32))
     strange = array.size - int(np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
     if strange:
         result.errors.append(f"image: {strange} voxels are not finite (NaN or infinite)")
@@ -101,7 +106,7 @@ def inspect_case(pair: Pair, classes: Classes, patient_pattern: str | None = Non
     values, numbers = np.unique(sitk.GetArrayViewFromImage(label), return_counts=True)
     result.facts = Facts(
         image_sha256=result.image_sha256,
-        label_sha256=_sha256(sitk.GetArrayViewFromImage(label)),
+        label_sha256=_sha256(label),
         modality=pair.image.modality if pair.image.modality in MODALITIES else "unknown",
         size=tuple(image.GetSize()),
         spacing=tuple(round(step, 6) for step in image.GetSpacing()),
@@ -115,8 +120,8 @@ def inspect_case(pair: Pair, classes: Classes, patient_pattern: str | None = Non
 def compare_cases(inspections: Sequence[Inspection]) -> None:
     """Add to each case what is wrong with it beside the others: duplicates, and segments of another meaning.
 
-    Of cases that are the same in every respect the first is kept. Where patient or label differ nobody can tell which
-    of them is right, and all are left out.
+    Of cases that are the same in every respect the first is kept. Where patient, label or spacing differ nobody can
+    tell which of them is right, and all are left out.
     """
     for twins in _groups(inspections, lambda case: [case.image_sha256]):
         kept, *copies = twins
@@ -124,6 +129,8 @@ def compare_cases(inspections: Sequence[Inspection]) -> None:
             _blame(twins, "duplicate: the same voxels under another patient as in {}")
         elif len({case.facts.label_sha256 if case.facts else "" for case in twins}) > 1:
             _blame(twins, "duplicate: the same voxels with another label as in {}")
+        elif len({_steps(case.facts) for case in twins if case.facts}) > 1:
+            _blame(twins, "duplicate: the same voxels with another spacing as in {}")
         else:
             for copy in copies:
                 copy.errors.append(f"duplicate: the same voxels and label as in {kept.pair.image}, which is used")
@@ -162,9 +169,15 @@ def _blame(cases: Sequence[Inspection], message: str) -> None:
         case.errors.append(message.format(others))
 
 
-def _sha256(array: np.ndarray) -> str:
+def _steps(facts: Facts) -> tuple[float, ...]:
+    # To a micrometre, as formats round differently; sorted, as the axes of twins may be in another order.
+    return tuple(sorted(round(step, 3) for step in facts.spacing))
+
+
+def _sha256(image: Image) -> str:
+    array = sitk.GetArrayFromImage(sitk.DICOMOrient(image, "RAS"))
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).data)
+    digest.update(array.data)
     return digest.hexdigest()
 
 

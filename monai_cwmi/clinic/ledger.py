@@ -39,16 +39,26 @@ class Ledger:
     cases: dict[str, Entry]
 
     def names(self, inspections: Sequence[Inspection]) -> dict[str, Inspection]:
-        """Return those of the inspected cases that are in the data set, by their names there."""
-        known = {entry.facts.image_sha256: name for name, entry in self.cases.items()}
-        return {known[case.image_sha256]: case for case in inspections if case.image_sha256 in known}
+        """Return those of the inspected cases that are in the data set, by their names there.
+
+        Of several for one name, one without errors is taken before its copies.
+        """
+        return {name: min(cases, key=lambda case: bool(case.errors)) for name, cases in self.matches(inspections)}
+
+    def matches(self, inspections: Sequence[Inspection]) -> list[tuple[str, list[Inspection]]]:
+        """Return each name in the data set with all of the inspected cases that are the same scan, if there are any."""
+        found: dict[str, list[Inspection]] = defaultdict(list)
+        for case in inspections:
+            found[case.image_sha256].append(case)
+        sums = {name: entry.facts.image_sha256 for name, entry in self.cases.items()}
+        return [(name, found[checksum]) for name, checksum in sums.items() if checksum in found]
 
 
 def load_ledger(folder: Path, settings: dict[str, Any]) -> Ledger:
     """Read the ledger of a data set, or begin one where the folder is empty.
 
     Raises:
-        FileExistsError: When the folder holds something else.
+        FileExistsError: When the folder holds something else, or a ledger that makes no sense.
         ValueError: When the data set was prepared with other settings.
     """
     path = folder / LEDGER
@@ -57,13 +67,17 @@ def load_ledger(folder: Path, settings: dict[str, Any]) -> Ledger:
         if folder.exists() and any(each.name != SCRATCH for each in folder.iterdir()):
             raise FileExistsError(f"The folder {folder} holds other files; give one that is empty or does not exist.")
         return Ledger(settings, {})
-    content = json.loads(path.read_text())
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        kept = dict(content["settings"])
+        cases = {name: _entry(**entry) for name, entry in content["cases"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FileExistsError(f"{path} is damaged, or of another program; give another folder.") from error
     # Through JSON and back, as the kept ones were: a tuple becomes a list.
-    changed = [key for key, value in json.loads(json.dumps(settings)).items() if content["settings"].get(key) != value]
+    changed = [key for key, value in json.loads(json.dumps(settings)).items() if kept.get(key) != value]
     if changed:
-        kept = ", ".join(f"{key} {content['settings'].get(key)}" for key in changed)
-        raise ValueError(f"{folder} was prepared with {kept}; prepare it with the same, or another folder.")
-    cases = {name: _entry(**entry) for name, entry in content["cases"].items()}
+        listed = ", ".join(f"{key} {kept.get(key)}" for key in changed)
+        raise ValueError(f"{folder} was prepared with {listed}; prepare it with the same, or another folder.")
     return Ledger(settings, cases)
 
 
@@ -86,8 +100,8 @@ def enrol(ledger: Ledger, inspections: Sequence[Inspection]) -> Ledger:
     """
     names = ledger.names(inspections)
     patients = {case.patient: ledger.cases[name] for name, case in names.items()}
-    known = {id(case) for case in names.values()}
-    new = [case for case in inspections if case.facts and not case.errors and id(case) not in known]
+    known = {entry.facts.image_sha256 for entry in ledger.cases.values()}
+    new = [case for case in inspections if case.facts and not case.errors and case.image_sha256 not in known]
     new.sort(key=lambda case: case.image_sha256)
     strangers = list(dict.fromkeys(case.patient for case in new if case.patient not in patients))
     number = len({entry.patient for entry in ledger.cases.values()})

@@ -22,7 +22,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.source}: {self.message}"
+        # A name that is not UTF-8 could not be printed.
+        return f"{self.severity}: {self.source}: {self.message}".encode(errors="backslashreplace").decode()
 
 
 class DefectError(ValueError):
@@ -31,3 +32,8 @@ class DefectError(ValueError):
     def __init__(self, *messages: str) -> None:
         super().__init__("; ".join(messages))
         self.messages = list(messages)
+
+
+def one_line(error: Exception) -> str:
+    """Return the text of an error as one line, and what kind of error it is where it has no text."""
+    return " ".join(str(error).split()) or type(error).__name__

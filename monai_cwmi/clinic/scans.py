@@ -12,7 +12,7 @@ import numpy as np
 from monai.utils import optional_import
 
 from monai_cwmi.clinic.checks import along_normal, series_defects
-from monai_cwmi.clinic.problems import DefectError
+from monai_cwmi.clinic.problems import DefectError, one_line
 from monai_cwmi.clinic.sources import Source
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def read_scan(source: Source) -> Image:
     Raises:
         DefectError: When the files cannot be read or do not make up a regular volume.
     """
+    strange = None
     if source.kind == "series":
         defects = series_defects(source.slices)
         if defects:
@@ -41,18 +42,16 @@ def read_scan(source: Source) -> Image:
         # From low to high along the normal, the axes are right-handed in whatever order the files were named.
         image = _read([str(source.slices[index].path) for index in np.argsort(along_normal(source.slices))])
     else:
-        is_nifti = source.path.name.lower().endswith((".nii", ".nii.gz"))
-        strange = _strange_voxels(source.path) if is_nifti else None
+        if source.path.name.lower().endswith((".nii", ".nii.gz")):
+            strange = _strange_voxels(source.path)
         image = _read(str(source.path))
-        if strange is not None:
-            image = _with_nan(image, strange)
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise DefectError(f"{image.GetNumberOfComponentsPerPixel()} values in each voxel (colour or layers)")
     if image.GetDimension() != 3:
         raise DefectError(f"{image.GetDimension()} dimensions instead of three")
     for key in image.GetMetaDataKeys():
         image.EraseMetaData(key)
-    return image
+    return image if strange is None else _with_nan(image, strange)
 
 
 def _read(names: str | list[str]) -> Image:
@@ -99,15 +98,13 @@ def _strange_voxels(path: Path) -> np.ndarray | None:
             raise EOFError(f"{length} of {needed} bytes")
         strange = ~np.isfinite(proxy.get_unscaled()).T if proxy.dtype.kind == "f" else np.zeros(0, bool)
     except Exception as error:  # nibabel and zlib raise whatever a damaged file leads them to
-        raise DefectError(f"cannot be read: truncated or damaged ({' '.join(str(error).split())})") from error
+        raise DefectError(f"cannot be read: truncated or damaged ({one_line(error)})") from error
     return strange if strange.any() else None
 
 
 def _with_nan(image: Image, strange: np.ndarray) -> Image:
     array = sitk.GetArrayFromImage(image)
-    if array.shape != strange.shape:
-        return image  # of more than three dimensions, which is a defect of its own
-    array[strange] = np.nan
+    array[strange.reshape(array.shape)] = np.nan  # ITK drops axes of one voxel beyond the third
     result = sitk.GetImageFromArray(array)
     result.CopyInformation(image)
     return result

@@ -9,7 +9,7 @@ import numpy as np
 from monai.utils import optional_import
 
 from monai_cwmi.clinic.checks import grid_differences, orientation_code, value_defects
-from monai_cwmi.clinic.problems import DefectError
+from monai_cwmi.clinic.problems import DefectError, one_line
 from monai_cwmi.clinic.scans import read_scan
 from monai_cwmi.clinic.sources import Source
 
@@ -113,7 +113,7 @@ def _read_segmentation(source: Source, image: Image, classes: Classes) -> tuple[
         _set_slice_spacing(dataset, image)
         segmentation = highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
     except Exception as error:  # pydicom and highdicom raise whatever a damaged file leads them to
-        raise DefectError(f"cannot be read as DICOM SEG: {' '.join(str(error).split())}") from error
+        raise DefectError(f"cannot be read as DICOM SEG: {one_line(error)}") from error
     if segmentation.SegmentationType == "FRACTIONAL":
         raise DefectError("fractional values: a DICOM SEG of the type FRACTIONAL")
     numbers, remarks = _numbers(names, classes)
@@ -163,7 +163,7 @@ def _placed(segmentation: Any, number: int, image: Image) -> np.ndarray:
     try:
         volume = segmentation.get_volume(segment_numbers=[number], combine_segments=True, relabel=True, dtype=np.uint8)
     except Exception as error:  # as above, and for frames that make up no regular volume
-        raise DefectError(f"segment {number} cannot be read: {' '.join(str(error).split())}") from error
+        raise DefectError(f"segment {number} cannot be read: {one_line(error)}") from error
     # highdicom counts slices, rows, columns; SimpleITK the other way round.
     label = sitk.DICOMOrient(volume.permute_spatial_axes((2, 1, 0)).to_simpleitk(), orientation_code(image))
     differences = grid_differences(label, image, ("Spacing", "Direction"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from typing import Any, Literal
 
 from monai.utils import optional_import
 
-from monai_cwmi.clinic.problems import Problem
+from monai_cwmi.clinic.problems import Problem, one_line
+from monai_cwmi.data.datalists import is_dicom
 
 pydicom, _ = optional_import("pydicom")
 tqdm, _ = optional_import("tqdm", name="tqdm")
@@ -45,7 +47,8 @@ class Source:
 
     Attributes:
         path: the file; for a DICOM series, the folder of its files.
-        key: the path below the folder that was searched, without the suffix; for a series, that of its folder.
+        key: the path below the folder that was searched, without the suffix; for a series, that of its folder. Letters
+            with accents are in their composed form (NFC), however the file system spells them.
         kind: ``"file"``, a DICOM ``"series"`` or a DICOM ``"segmentation"``.
         slices: headers of the files of a series.
         patient_id, study_uid, series_uid, modality: tags of DICOM, empty elsewhere.
@@ -73,13 +76,13 @@ def find_sources(folder: Path) -> tuple[list[Source], list[Problem]]:
 
     Files are known as NIfTI, NRRD, MHA or MHD by their suffixes, and as DICOM by their content. DICOM files belong to
     one source when they share a SeriesInstanceUID and the topmost folder. Files whose name begins with a dot are not
-    looked at.
+    looked at, and links to folders are not followed.
 
     Args:
         folder: where to look.
 
     Returns:
-        The sources, sorted by path, and problems: DICOM files that cannot be read, and what was passed over.
+        The sources, sorted by path, and problems: files that cannot be read, and what was passed over.
 
     Raises:
         FileNotFoundError: When there is no such folder.
@@ -90,10 +93,18 @@ def find_sources(folder: Path) -> tuple[list[Source], list[Problem]]:
     datasets: dict[tuple[str, str], list[tuple[Path, Any]]] = defaultdict(list)
     for path in tqdm(_files(folder), desc=f"Looking into {folder}", unit=" files", disable=None):
         suffix = next((suffix for suffix in VOLUME_SUFFIXES if path.name.lower().endswith(suffix)), None)
-        if suffix is not None:
+        if not _is_utf8(path):  # ITK would end the process
+            problems.append(Problem("error", path, "its name or that of its folder is not UTF-8: rename it"))
+        elif path.is_dir():
+            passed_over["linked folder (not followed)"] += 1
+        elif suffix is not None:
             sources.append(Source(path, _key(path, folder, suffix)))
-        elif _looks_like_dicom(path):
+        else:
             try:
+                if not _looks_like_dicom(path):
+                    if _suffix(path) not in DETACHED_SUFFIXES:
+                        passed_over[path.suffix or "no suffix"] += 1
+                    continue
                 dataset = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=HEADER)
                 if "SOPClassUID" not in dataset:
                     raise ValueError("it has no SOPClassUID")
@@ -101,7 +112,7 @@ def find_sources(folder: Path) -> tuple[list[Source], list[Problem]]:
                 parts = path.relative_to(folder).parts
                 group = (parts[0] if len(parts) > 1 else "", str(dataset.get("SeriesInstanceUID", "")))
             except Exception as error:  # pydicom raises whatever a damaged file leads it to
-                problems.append(Problem("error", path, f"is no readable DICOM file: {_line(error)}"))
+                problems.append(Problem("error", path, f"is no readable DICOM file: {one_line(error)}"))
                 continue
             if kind in SEGMENTATION_CLASSES:
                 sources.append(_segmentation(path, _key(path, folder, path.suffix), dataset))
@@ -109,13 +120,11 @@ def find_sources(folder: Path) -> tuple[list[Source], list[Problem]]:
                 datasets[group].append((path, dataset))
             elif kind != DIRECTORY_CLASS:
                 passed_over[f"DICOM {dataset.get('Modality', '')}".strip()] += 1
-        elif _suffix(path) not in DETACHED_SUFFIXES:
-            passed_over[path.suffix or "no suffix"] += 1
     for files in datasets.values():
         try:
             sources.append(_series(folder, files, [problem.source for problem in problems]))
         except Exception as error:  # as above: a value that its tag does not allow
-            problems.append(Problem("error", files[0][0].parent, f"holds a damaged DICOM header: {_line(error)}"))
+            problems.append(Problem("error", files[0][0].parent, f"holds a damaged DICOM header: {one_line(error)}"))
     if passed_over:
         kinds = ", ".join(f"{number} x {kind}" for kind, number in sorted(passed_over.items()))
         problems.append(Problem("warning", folder, f"holds files that are no images and were passed over: {kinds}"))
@@ -123,12 +132,25 @@ def find_sources(folder: Path) -> tuple[list[Source], list[Problem]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(Path(root, name) for root, _, names in os.walk(folder) for name in names if not name.startswith("."))
+    """Return the files in a folder and the folders in it, and those links to folders."""
+    found = []
+    for root, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(root, name))]
+        found += [Path(root, name) for name in names + links if not name.startswith(".")]
+    return sorted(found)
 
 
-def _key(path: Path, folder: Path, suffix: str) -> tuple[str, ...]:
-    relative = path.relative_to(folder)
-    return (*relative.parts[:-1], relative.name[: len(relative.name) - len(suffix)])
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _key(path: Path, folder: Path, suffix: str = "") -> tuple[str, ...]:
+    parts = Path(str(path)[: len(str(path)) - len(suffix)]).relative_to(folder).parts
+    return tuple(unicodedata.normalize("NFC", part) for part in parts)
 
 
 def _suffix(path: Path) -> str:
@@ -137,16 +159,11 @@ def _suffix(path: Path) -> str:
 
 
 def _looks_like_dicom(path: Path) -> bool:
-    if _suffix(path) in DICOM_SUFFIXES or _has_prefix(path):
+    if _suffix(path) in DICOM_SUFFIXES or is_dicom(path):
         return True
     # Damage may have taken the prefix: what its neighbours of the same suffix are, a file is meant to be.
     neighbours = (other for other in sorted(path.parent.iterdir())[:8] if other.is_file() and other != path)
-    return any(_suffix(other) == _suffix(path) and _has_prefix(other) for other in neighbours)
-
-
-def _has_prefix(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    return any(_suffix(other) == _suffix(path) and is_dicom(other) for other in neighbours)
 
 
 def _segmentation(path: Path, key: tuple[str, ...], dataset: Any) -> Source:
@@ -165,7 +182,7 @@ def _series(folder: Path, files: Sequence[tuple[Path, Any]], damaged: Sequence[P
     place = Path(os.path.commonpath(folders))
     unreadable = sum(path.parent in folders for path in damaged)
     identity = _identity(files[0][1]) | {"unreadable": unreadable}
-    return Source(place, place.relative_to(folder).parts, "series", tuple(slices), **identity)
+    return Source(place, _key(place, folder), "series", tuple(slices), **identity)
 
 
 def _identity(dataset: Any) -> dict[str, Any]:
@@ -191,7 +208,3 @@ def _slice(path: Path, dataset: Any) -> Slice:
 
 def _numbers(values: Iterable[float] | None) -> tuple[float, ...]:
     return tuple(map(float, values or ()))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -52,14 +52,15 @@ def write_cases(folder: Path, cases: dict[str, Inspection], classes: Classes) ->
 
 def write_text(folder: Path, name: str, text: str) -> None:
     """Write a file of text."""
-    _write_whole(folder, folder / name, lambda path: path.write_text(text))
+    _write_whole(folder, folder / name, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def write_key(path: Path, ledger: Ledger, inspections: Sequence[Inspection]) -> None:
     """Write which case is which scan and which patient."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Readable by its owner alone from the first byte on.
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="") as file:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["case", "patient", "name of the patient", "image", "label"])
         for name, case in sorted(ledger.names(inspections).items()):

@@ -14,7 +14,7 @@ from monai.data import load_decathlon_datalist
 
 from monai_cwmi.data.splits import split_by_group
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 # What prepare-dataset writes comes first: it may lie in a folder that has a dataset.json too.
 DATALIST_NAMES = ("datalist.json", "dataset.json")
 LABELLED_SECTIONS = ("training", "validation")
@@ -53,7 +53,7 @@ def load_datalist(source: str | os.PathLike[str], section: str, *, labelled: boo
         load_datalist("my_dataset", "training")  # [{"image": ".../imagesTr/a.png", "label": ".../labelsTr/a.png"}]
     """
     path = _find_list(source)
-    content = _read_list(path)
+    content = read_list(path)
     is_split = section in LABELLED_SECTIONS and not content.get("validation")
     cases = _list_cases(path, content, "training" if is_split else section)
     if not cases:
@@ -83,7 +83,7 @@ def load_class_names(source: str | os.PathLike[str]) -> list[str]:
         load_class_names("my_dataset")  # ["background", "liver"]
     """
     path = _find_list(source)
-    labels = _read_list(path).get("labels")
+    labels = read_list(path).get("labels")
     if not labels or not isinstance(labels, dict):
         raise ValueError(f'{path} does not name the classes: add "labels", as {{"0": "background", "1": "liver"}}.')
     # The Decathlon maps indices to names, nnU-Net names to indices.
@@ -118,47 +118,27 @@ def count_channels(source: str | os.PathLike[str]) -> int:
 
         count_channels("Task01_BrainTumour")  # 4
     """
-    content = _read_list(_find_list(source))
+    content = read_list(_find_list(source))
     names = content.get("channel_names") or content.get("modality")
     return len(names) if isinstance(names, dict) else 1
 
 
-def list_images(image_dir: str | os.PathLike[str]) -> list[Case]:
-    """List the images in a folder for inference, with their labels where there are any.
+def is_dicom(path: str | os.PathLike[str]) -> bool:
+    """Say whether a file has the mark of a DICOM file, whatever its name.
 
     Args:
-        image_dir: the folder. It holds image files (PNG, JPEG, BMP, NIfTI, NRRD, MHA or MHD; others are passed over),
-            sub-folders with a DICOM series each, or is itself the folder of one series. Where its name begins with
-            ``images``, as in the layout of the Medical Segmentation Decathlon, a file of the same name in the
-            ``labels`` folder beside it (``imagesTs`` and ``labelsTs``) is the label of an image. The suffix may
-            differ, and nnU-Net's number of the channel may be missing (``a_0000.nii.gz`` and ``a.nii.gz``).
-
-    Returns:
-        One ``{"image": path}``, or ``{"image": path, "label": path}``, for each image, sorted by name. Where the
-        ``dataset.json`` of nnU-Net beside the folder names several channels, ``"image"`` lists the files of a case.
+        path: the file.
 
     Raises:
-        FileNotFoundError: When the folder does not exist or holds no image.
+        OSError: When the file cannot be read.
 
     Example::
 
-        list_images("my_images")  # [{"image": "my_images/a.png"}, {"image": "my_images/b.png"}]
+        is_dicom("my_scans/IM0001")  # True
     """
-    folder = Path(image_dir)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"The image folder {image_dir} does not exist.")
-    paths = _image_files(folder)
-    paths += [path for path in folder.iterdir() if path.is_dir() and _holds_dicom(path)]
-    if not paths and _holds_dicom(folder):
-        paths = [folder]
-    if not paths:
-        suffixes = ", ".join(IMAGE_SUFFIXES)
-        raise FileNotFoundError(f"The image folder {image_dir} holds no image ({suffixes}, or folders of DICOM files).")
-    datalist = folder.parent / "dataset.json"
-    has_channels = datalist.is_file() and len(_read_list(datalist).get("channel_names", ())) > 1
-    images = _join_channels(paths) if has_channels else sorted(paths)
-    label_folder = folder.parent / folder.name.replace("images", "labels", 1)
-    return _pair(images, _image_files(label_folder) if label_folder != folder and label_folder.is_dir() else [])
+    with Path(path).open("rb") as file:
+        file.seek(128)
+        return file.read(4) == b"DICM"
 
 
 def _find_list(source: str | os.PathLike[str]) -> Path:
@@ -175,7 +155,8 @@ def _find_list(source: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(path))  # links stay: a data set may be made of them
 
 
-def _read_list(path: Path) -> dict[str, Any]:
+def read_list(path: Path) -> dict[str, Any]:
+    """The content of a ``dataset.json`` or ``datalist.json``."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -186,7 +167,7 @@ def _read_list(path: Path) -> dict[str, Any]:
 
 
 def _split(path: Path, cases: list[Case], section: str) -> list[Case]:
-    patients = [str(case.get("patient") or _stem(_first(case["image"]))) for case in cases]
+    patients = [_patient(case) for case in cases]
     if len(set(patients)) > 1:
         parts = split_by_group(patients, (1 - VALIDATION_SHARE, VALIDATION_SHARE), seed=0)
         return [cases[index] for index in parts[LABELLED_SECTIONS.index(section)]]
@@ -194,8 +175,14 @@ def _split(path: Path, cases: list[Case], section: str) -> list[Case]:
         return cases
     raise ValueError(
         f"{path} has no validation section, and none can be made of the training section, which has one patient only. "
-        'Add cases, or a "validation" list of its own.'
+        'Add cases, or a "validation" list of its own; of two patients, prepare-dataset makes both sections with '
+        "--fractions 0.5 0.5 0."
     )
+
+
+def _patient(case: Case) -> str:
+    patient = case.get("patient")
+    return strip_suffix(_first(case["image"])) if patient is None else str(patient)
 
 
 def _list_cases(path: Path, content: dict[str, Any], section: str) -> list[Case]:
@@ -217,67 +204,54 @@ def _list_cases(path: Path, content: dict[str, Any], section: str) -> list[Case]
 def _list_nnunet_cases(folder: Path, content: dict[str, Any], section: str) -> list[Case]:
     suffix = {"training": "Tr", "test": "Ts"}.get(section, section)
     images, labels = (
-        [path for path in _visible(folder / f"{kind}{suffix}") if path.name.endswith(content["file_ending"])]
+        [path for path in visible(folder / f"{kind}{suffix}") if path.name.endswith(content["file_ending"])]
         for kind in ("images", "labels")
     )
-    joined = _join_channels(images)
+    joined = join_channels(images)
     channels = content.get("channel_names", {"0": ""})
     odd = [files for files in joined if (len(files) if isinstance(files, list) else 1) != len(channels)]
     if odd:
         raise ValueError(f"Each case in {folder} has {len(channels)} channels by its list, but not: {_shorten(odd)}.")
-    return _pair(joined, labels)
+    return pair_labels(joined, labels)
 
 
-def _pair(images: Iterable[Path | list[Path]], labels: list[Path]) -> list[Case]:
+def pair_labels(images: Iterable[Path | list[Path]], labels: list[Path]) -> list[Case]:
     """Cases with the label of the same file name, else of the same name but for suffix and channel."""
     by_name = {path.name: path for path in labels}
-    by_stem = {_stem(path): path for path in labels}
+    by_stem = {strip_suffix(path): path for path in labels}
     cases: list[Case] = []
     for image in images:
-        name, stem = _first(image).name, _stem(_first(image))
+        name, stem = _first(image).name, strip_suffix(_first(image))
         label = by_name.get(name) or by_stem.get(stem) or by_stem.get(_CHANNEL.sub("", stem))
         files = [str(path) for path in image] if isinstance(image, list) else str(image)
         cases.append({"image": files} | ({"label": str(label)} if label else {}))
     return cases
 
 
-def _join_channels(paths: Iterable[Path]) -> list[Path | list[Path]]:
+def join_channels(paths: Iterable[Path]) -> list[Path | list[Path]]:
     """One entry for each case: its file, or the list of its files where there are several."""
     cases: dict[str, list[Path]] = {}
     for path in sorted(paths):
-        cases.setdefault(_CHANNEL.sub("", _stem(path)), []).append(path)
+        cases.setdefault(_CHANNEL.sub("", strip_suffix(path)), []).append(path)
     return [files if len(files) > 1 else files[0] for files in cases.values()]
 
 
 def _channel_files(image: str | list[str]) -> str | list[str]:
     if isinstance(image, list) or Path(image).exists():
         return image
-    stem = image.removesuffix(Path(image).name) + _stem(image)
+    stem = image.removesuffix(Path(image).name) + strip_suffix(image)
     names = (f"{stem}_{channel:04d}{image.removeprefix(stem)}" for channel in count())
     files = list(takewhile(os.path.exists, names))
     return files if len(files) > 1 else files[0] if files else image
 
 
-def _image_files(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES)]
-
-
-def _visible(folder: Path) -> list[Path]:
+def visible(folder: Path) -> list[Path]:
     """What is in a folder, without the hidden files that macOS adds (``._a.nii.gz``)."""
     return sorted(path for path in folder.iterdir() if path.name[0] != ".") if folder.is_dir() else []
 
 
-def _holds_dicom(folder: Path) -> bool:
-    return any(path.is_file() and _is_dicom(path) for path in _visible(folder))
-
-
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(128)
-        return file.read(4) == b"DICM"
-
-
-def _stem(path: str | os.PathLike[str]) -> str:
+def strip_suffix(path: str | os.PathLike[str]) -> str:
+    """The name of an image file without its suffix, of which ``.nii.gz`` is one."""
     name = Path(path).name
     suffix = max((end for end in IMAGE_SUFFIXES if name.lower().endswith(end)), key=len, default="")
     return name[: len(name) - len(suffix)]

@@ -169,7 +169,7 @@ def test_training_goes_through_axial_slices(tissue: Path, tmp_path: Path) -> Non
     nibabel.save(volume, tmp_path / "heights.nii.gz")
     case = {"image": str(tmp_path / "heights.nii.gz"), "label": str(tmp_path / "heights.nii.gz")}
     cropped = "$monai.transforms.Compose([@train#preprocessing] + @train#augmentation[:2])"
-    options = {"train#dataset#data": [case], "train#dataset#transform": cropped}
+    options = {"train#dataset#data": [case], "train#dataset#transform": cropped, "class_names": [*map(str, range(40))]}
     workflow = make_workflow(tissue, "train.json", **SHORT | options)
     for patch in workflow.train_dataset[0]:
         assert patch["image"].shape == patch["label"].shape == (1, 32, 32)

@@ -1,19 +1,12 @@
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK
 from monai.data import load_decathlon_datalist
@@ -23,7 +16,6 @@ from monai_cwmi.clinic import check_datalist, prepare_dataset
 from monai_cwmi.data.datalists import load_datalist
 
 SHAPE = (6, 7, 8)
-NAME = "ZAPHOD"
 
 
 def cohort(folder: Path, number: int, start: int = 1, shape: tuple[int, ...] = SHAPE) -> tuple[Path, Path]:
@@ -224,116 +216,6 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     summary = prepare_dataset(tmp_path / "images", tmp_path / "labels", tmp_path / "out")
     assert [problem.message for problem in summary.problems] == ["holds no scan", "holds no label"]
     assert not (tmp_path / "out").exists()
-
-
-def test_a_rerun_changes_nothing_and_new_scans_follow(tmp_path: Path) -> None:
-    images, labels = cohort(tmp_path, 6)
-    prepare_dataset(images, labels, tmp_path / "out")
-    before = tree(tmp_path / "out")
-    assert prepare_dataset(images, labels, tmp_path / "out").written == 0
-    assert tree(tmp_path / "out") == before
-    cohort(tmp_path, 3, start=7)
-    assert prepare_dataset(images, labels, tmp_path / "out").written == 3
-    after = tree(tmp_path / "out")
-    renewed = {"datalist.json", "cases.json", "report/cases.csv", "report/report.md"}
-    assert {name for name in before if before[name] != after[name]} == renewed
-    assert len(after) == len(before) + 9
-    lists = [json.loads(content["datalist.json"]) for content in (before, after)]
-    for section in ("training", "validation", "test"):
-        assert all(case in lists[1][section] for case in lists[0][section])
-
-
-def test_a_label_that_was_corrected_later_is_named_and_not_overwritten(tmp_path: Path) -> None:
-    images, labels = cohort(tmp_path, 3)
-    prepare_dataset(images, labels, tmp_path / "out")
-    before = tree(tmp_path / "out")
-    write_volume(labels / "P2.nii.gz", 1 - block(*SHAPE))
-    summary = prepare_dataset(images, labels, tmp_path / "out")
-    assert "labels/P2.nii.gz: the label is not the one that case_000" in str(summary)
-    assert tree(tmp_path / "out") == before
-
-
-def test_scans_that_are_gone_stop_new_ones(tmp_path: Path) -> None:
-    images, labels = cohort(tmp_path, 3)
-    prepare_dataset(images, labels, tmp_path / "out")
-    before = tree(tmp_path / "out")
-    for folder in (images, labels):
-        (folder / "P1.nii.gz").unlink()
-    assert prepare_dataset(images, labels, tmp_path / "out").left_out == 0
-    cohort(tmp_path, 1, start=4)
-    summary = prepare_dataset(images, labels, tmp_path / "out")
-    assert "from an earlier run are not in the input" in str(summary)
-    assert tree(tmp_path / "out") == before
-
-
-@pytest.mark.parametrize("last", ["partial/case_0002.nii.gz", "labelsTr/case_0003.nii.gz"])
-def test_a_killed_run_is_continued(tmp_path: Path, last: str) -> None:
-    images, labels = cohort(tmp_path, 5, shape=(40, 120, 120))
-    command = [sys.executable, "-m", "monai_cwmi", "prepare-dataset", "--images", str(images), "--labels", str(labels)]
-    out = tmp_path / "out"
-    process = subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (out / last).exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.001)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (out / "datalist.json").exists()
-    left = tree(out)
-    summary = prepare_dataset(images, labels, out)
-    assert 0 < summary.written < 5
-    prepare_dataset(images, labels, tmp_path / "whole")
-    assert tree(out) == tree(tmp_path / "whole")
-    assert {name: content for name, content in tree(out).items() if name in left and "partial" not in name} == {
-        name: content for name, content in left.items() if "partial" not in name
-    }
-
-
-def named_everywhere(folder: Path) -> None:
-    """A series, a segmentation and a NIfTI pair in which every text, file and folder has the patient's name."""
-    series = Series(noise(*SHAPE), patient=NAME)
-    for dataset in series.datasets:
-        for keyword in pydicom.datadict.keyword_dict:
-            tag = pydicom.datadict.tag_for_keyword(keyword)
-            kind = pydicom.datadict.dictionary_VR(keyword)
-            is_free = tag is not None and tag > 0x0008_0000 and tag not in dataset
-            if is_free and kind in ("LO", "SH", "PN", "LT", "ST", "UT", "UC", "CS"):
-                setattr(dataset, keyword, NAME)
-        dataset.SpecificCharacterSet = "ISO_IR 192"
-        dataset.PatientName = dataset.SeriesDescription = NAME
-        dataset.add_new(0x00091010, "LO", NAME)
-    series.write(folder / "images" / NAME)
-    (folder / "labels").mkdir()
-    for dataset in series.datasets:
-        del dataset.LossyImageCompression, dataset.LossyImageCompressionMethod
-        dataset.PatientSex = "O"
-    segmentation(series, {NAME: block(*SHAPE)}).save_as(folder / "labels" / f"{NAME}.dcm")
-    for kind, array in (("images", noise(*SHAPE, seed=1)), ("labels", block(*SHAPE))):
-        image = nibabel.Nifti1Image(array.T, np.eye(4))
-        for field in ("descrip", "aux_file", "db_name", "intent_name"):
-            image.header[field] = NAME.encode()
-        image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", NAME.encode()))
-        path = folder / kind / f"{NAME}_2.nii"
-        nibabel.save(image, path)
-        # gzip keeps the name of the file that it packed.
-        with path.with_suffix(".nii.gz").open("wb") as file, gzip.GzipFile(path.name, "wb", fileobj=file) as packed:
-            packed.write(path.read_bytes())
-        path.unlink()
-
-
-def test_no_name_is_carried_over(tmp_path: Path) -> None:
-    named_everywhere(tmp_path / NAME)
-    out = tmp_path / "out"
-    summary = prepare_dataset(tmp_path / NAME / "images", tmp_path / NAME / "labels", out)
-    assert (summary.written, summary.left_out) == (2, 0)
-    for name, content in tree(out).items():
-        whole = content + (gzip.decompress(content) if name.endswith(".gz") else b"") + name.encode()
-        for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
-            assert NAME.lower().encode(encoding) not in whole.lower()
-    header = nibabel.Nifti1Image.from_filename(out / "imagesTr" / "case_0001.nii.gz").header
-    assert not any(str(header[field].astype(str)) for field in ("descrip", "aux_file", "db_name", "intent_name"))
-    assert not header.extensions
-    # No name of a file (RFC 1952, FNAME) and no time in what gzip wrote.
-    assert all(path.read_bytes()[3:8] == bytes(5) for path in out.rglob("*.gz"))
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

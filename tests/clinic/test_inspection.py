@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK
 
 from clinic.builders import Series, block, noise, segmentation, write_volume
 from monai_cwmi.clinic.inspection import Facts, Inspection, compare_cases, inspect_case
@@ -46,15 +47,46 @@ def test_facts_are_those_of_the_voxels(tmp_path: Path) -> None:
     assert facts.voxels == {1: int((label == 1).sum()), 2: 3}
 
 
-def test_a_checksum_tells_voxels_shape_and_type_apart(tmp_path: Path) -> None:
+def test_a_checksum_tells_voxels_and_shape_apart(tmp_path: Path) -> None:
     image, label = noise(4, 4, 2), block(4, 4, 2)
-    arrays = [image, image.reshape(4, 2, 4), image.astype(np.float32), image + np.int16(1), image]
+    arrays = [image, image.reshape(4, 2, 4), image + np.int16(1), image]
     sums = [
         inspect_case(files(tmp_path / str(i), array, label.reshape(array.shape)), Classes()).image_sha256
         for i, array in enumerate(arrays)
     ]
-    assert sums[0] == sums[4]
-    assert len(set(sums)) == 4
+    assert sums[0] == sums[3]
+    assert len(set(sums)) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("float", "the same voxels and label as in"),
+        ("flipped", "the same voxels and label as in"),
+        ("turned", "the same voxels and label as in"),
+        ("other spacing", "the same voxels with another spacing as in"),
+    ],
+)
+def test_a_scan_is_known_in_another_form(tmp_path: Path, kind: str, message: str) -> None:
+    pair = files(tmp_path / "a", noise(*SHAPE), block(*SHAPE))
+    copies = []
+    for source in (pair.image, pair.label):
+        image = SimpleITK.ReadImage(str(source.path))
+        if kind == "float" and source is pair.image:
+            image = SimpleITK.Cast(image, SimpleITK.sitkFloat32)
+        elif kind == "flipped":
+            image = SimpleITK.Flip(image, (True, True, False))
+        elif kind == "turned":
+            image = SimpleITK.PermuteAxes(image, (2, 0, 1))
+        elif kind == "other spacing":
+            image.SetSpacing((1, 1, 1))
+        SimpleITK.WriteImage(image, str(tmp_path / source.path.name))
+        copies.append(Source(tmp_path / source.path.name, source.key))
+    cases = [inspect_case(each, Classes()) for each in (pair, Pair(*copies))]
+    assert [each.errors for each in cases] == [[], []]
+    compare_cases(cases)
+    assert message in cases[1].errors[0]
+    assert bool(cases[0].errors) == (kind == "other spacing")
 
 
 @pytest.mark.parametrize(("tag", "modality"), [("MR", "MR"), ("MR SMITH", "unknown")])

@@ -71,6 +71,29 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         load_ledger(tmp_path, SETTINGS)
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["", "\xff", "[]", "{}", '{"cases": []}', '{"settings": {}, "cases": []}', '{"settings": {}, "cases": {"a": {}}}'],
+)
+def test_a_ledger_that_makes_no_sense_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "cases.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(FileExistsError, match=r"cases\.json is damaged, or of another program"):
+        load_ledger(tmp_path, {})
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_copy_does_not_take_the_place_of_a_case(order: int) -> None:
+    cases = cohort("a", "b", "c")
+    ledger = enrol(Ledger(SETTINGS, {}), cases)
+    copy = case("copy", patient="a", image="a1", label="a1")
+    copy.errors.append("duplicate")
+    both = [*cases, copy][::order]
+    assert ledger.names(both)["case_0001"] is cases[0]
+    assert dict(ledger.matches(both))["case_0001"] == [cases[0], copy][::order]
+    assert enrol(ledger, both) == ledger
+    assert ledger_problems(ledger, both) == []
+
+
 def test_what_contradicts_an_earlier_run_is_named() -> None:
     cases = cohort("a", "b", "c", "d")
     ledger = enrol(Ledger(SETTINGS, {}), cases)

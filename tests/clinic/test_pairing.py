@@ -7,7 +7,7 @@ import pytest
 
 from monai_cwmi.clinic.pairing import pair_sources, patient_of
 from monai_cwmi.clinic.problems import DefectError
-from monai_cwmi.clinic.sources import Source
+from monai_cwmi.clinic.sources import Source, find_sources
 
 
 def scan(path: str, **tags: Any) -> Source:
@@ -47,6 +47,17 @@ def test_the_first_image_is_the_one_of_the_label(images: list[Source], label: So
     assert [(pair.image, pair.label) for pair in pairs] == [(images[0], label)]
     assert all("image without a label" in problem.message for problem in problems)
     assert [problem.source for problem in problems] == [image.path for image in images[1:]]
+
+
+def test_accents_may_be_spelt_in_two_ways(tmp_path: Path) -> None:
+    images, labels = (tmp_path / kind / name for kind, name in (("images", "M\u00fcller"), ("labels", "Mu\u0308ller")))
+    for folder in (images, labels):
+        folder.mkdir(parents=True)
+        (folder / "a.nii").touch()
+    (scans, _), (drawn, _) = find_sources(images.parent), find_sources(labels.parent)
+    pairs, problems = pair_sources(scans, drawn)
+    assert (len(pairs), problems) == (1, [])
+    assert patient_of(pairs[0].label) == "M\u00fcller"
 
 
 def test_an_exact_name_goes_before_a_similar_one() -> None:

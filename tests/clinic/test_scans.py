@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -117,6 +118,21 @@ def test_what_is_not_finite_stays_so(tmp_path: Path, name: str) -> None:
     image = read_scan(Source(write_volume(tmp_path / name, array), ("a",)))
     np.testing.assert_array_equal(np.isfinite(SimpleITK.GetArrayFromImage(image)), np.isfinite(array))
     assert image.GetSpacing() == pytest.approx((0.7, 0.8, 2.5))
+
+
+@pytest.mark.parametrize("more", [(1,), (1, 1)])
+def test_what_is_not_finite_stays_so_beside_axes_of_one_voxel(tmp_path: Path, more: tuple[int, ...]) -> None:
+    array = noise(3, 4, 5).T.astype(np.float32)
+    array[4, 1, 2] = np.nan
+    nibabel.save(nibabel.Nifti1Image(array.reshape(5, 4, 3, *more), np.eye(4)), tmp_path / "a.nii")
+    image = read_scan(Source(tmp_path / "a.nii", ("a",)))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), array.T)
+
+
+def test_four_dimensions_are_named_where_voxels_are_not_finite_too(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Image(np.full((5, 4, 3, 2), np.nan, np.float32), np.eye(4)), tmp_path / "a.nii")
+    with pytest.raises(DefectError, match="4 dimensions instead of three"):
+        read_scan(Source(tmp_path / "a.nii", ("a",)))
 
 
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,33 @@ def test_other_files_are_counted(tmp_path: Path) -> None:
     assert not sources
     assert problem.severity == "warning"
     assert problem.message == "holds files that are no images and were passed over: 2 x .txt, 1 x DICOM RTSTRUCT"
+
+
+def test_links_to_nothing_are_named_and_links_to_folders_counted(tmp_path: Path) -> None:
+    write_volume(tmp_path / "pool" / "a.nii", noise(2, 3, 4))
+    folder = tmp_path / "in"
+    Series(noise(2, 4, 4)).write(folder / "P1")
+    (folder / "P1" / "IM9999").symlink_to("/nowhere/IM9999")
+    for name in ("P2", "P3"):
+        (folder / name).symlink_to(tmp_path / "pool")
+    sources, problems = find_sources(folder)
+    assert [(source.kind, source.unreadable) for source in sources] == [("series", 1)]
+    lost, linked = problems
+    assert (lost.severity, lost.source) == ("error", folder / "P1" / "IM9999")
+    assert "No such file" in lost.message
+    assert (linked.severity, linked.source) == ("warning", folder)
+    assert linked.message.endswith("passed over: 2 x linked folder (not followed)")
+
+
+def test_a_name_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    write_volume(tmp_path / "a.nii", noise(2, 3, 4))
+    lost = tmp_path / os.fsdecode(b"M\xfcller") / "b.nii"
+    lost.parent.mkdir()
+    lost.touch()
+    ((source,), problems) = find_sources(tmp_path)
+    assert source.path == tmp_path / "a.nii"
+    assert [(problem.severity, problem.source) for problem in problems] == [("error", lost)]
+    assert problems[0].message == "its name or that of its folder is not UTF-8: rename it"
 
 
 @pytest.mark.parametrize("name", ["IM9999", "IM9999.dcm"])

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,17 @@ def test_a_file_that_failed_has_not_its_name(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_text(tmp_path, "a/b.txt", "half \ud800")
     assert (tmp_path / "a" / "b.txt").read_text() == "old"
+
+
+def test_text_is_utf8_wherever_it_is_written(tmp_path: Path) -> None:
+    code = """
+from pathlib import Path
+from monai_cwmi.clinic.writing import write_text
+write_text(Path("out"), "a.txt", "L\\u00e4sion")
+"""
+    environment = os.environ | {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "out" / "a.txt").read_bytes() == "L\u00e4sion".encode()
 
 
 def test_the_key_is_private_and_never_overwritten(tmp_path: Path) -> None:

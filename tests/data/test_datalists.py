@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from monai_cwmi.data import count_channels, list_images, load_class_names, load_datalist
+from monai_cwmi.data import count_channels, load_class_names, load_datalist
+from monai_cwmi.data.datalists import is_dicom
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -100,24 +101,6 @@ def test_a_missing_section_is_named(tmp_path: Path) -> None:
         load_datalist(tmp_path, "validation")
 
 
-def test_images_are_listed_by_name(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a.jpg", "notes.txt"):
-        (tmp_path / name).touch()
-    assert list_images(tmp_path) == [{"image": str(tmp_path / "a.jpg")}, {"image": str(tmp_path / "b.PNG")}]
-
-
-def test_labels_in_the_folder_beside_the_images_are_listed(tmp_path: Path) -> None:
-    for name in ("imagesTs/a.png", "imagesTs/b.png", "labelsTs/b.png", "other/a.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    images, labels = tmp_path / "imagesTs", tmp_path / "labelsTs"
-    assert list_images(images) == [
-        {"image": str(images / "a.png")},
-        {"image": str(images / "b.png"), "label": str(labels / "b.png")},
-    ]
-    assert list_images(tmp_path / "other") == [{"image": str(tmp_path / "other" / "a.png")}]
-
-
 def test_a_decathlon_folder_is_read(decathlon: Path) -> None:
     tests = load_datalist(decathlon, "test")
     assert tests == [{"image": str(decathlon / "imagesTs" / f"spleen_{number}.nii.gz")} for number in (1, 7)]
@@ -149,6 +132,19 @@ def test_no_patient_is_trained_and_validated_on(tmp_path: Path) -> None:
     assert len(patients[1]) == 1
 
 
+def test_patient_zero_is_a_patient(tmp_path: Path) -> None:
+    visits = [{"image": f"{visit}.nii.gz", "label": f"{visit}_l.nii.gz", "patient": visit // 6} for visit in range(12)]
+    path = write_list(tmp_path, {"training": visits}, "datalist.json")
+    patients = [[case["patient"] for case in load_datalist(path, name)] for name in ("training", "validation")]
+    assert sorted(patients) == [[0] * 6, [1] * 6]
+
+
+def test_without_a_patient_the_image_names_it(tmp_path: Path) -> None:
+    cases = [{"image": f"{name}.nii", "label": f"{name}_l.nii", "patient": None} for name in "ab"]
+    write_list(tmp_path, {"training": cases})
+    assert [len(load_datalist(tmp_path, section)) for section in ("training", "validation")] == [1, 1]
+
+
 def test_a_validation_section_is_kept(tmp_path: Path) -> None:
     content = {
         "training": [{"image": f"{number}.png", "label": f"{number}_l.png"} for number in range(5)],
@@ -162,7 +158,9 @@ def test_a_validation_section_is_kept(tmp_path: Path) -> None:
 def test_one_patient_is_not_split(tmp_path: Path) -> None:
     write_list(tmp_path, {"training": [{"image": "a.nii", "label": "b.nii"}]})
     assert names(load_datalist(tmp_path, "training")) == ["a.nii"]
-    with pytest.raises(ValueError, match=r"dataset\.json has no validation section.*one patient only"):
+    with pytest.raises(
+        ValueError, match=r"dataset\.json has no validation section.*one patient only.*--fractions 0\.5 0\.5 0"
+    ):
         load_datalist(tmp_path, "validation")
 
 
@@ -289,46 +287,7 @@ def test_channels_are_counted(tmp_path: Path, content: Any, channels: int) -> No
     assert count_channels(tmp_path) == channels
 
 
-def test_volumes_are_listed(tmp_path: Path) -> None:
-    files = ("a.nii", "b.nii.gz", "c.NRRD", "d.mha", "e.mhd")
-    touch(tmp_path, *files, "e.raw", "._a.nii", "b.json")
-    assert names(list_images(tmp_path)) == ["a.nii", "b.nii.gz", "c.NRRD", "d.mha", "e.mhd"]
-
-
-def test_labels_of_volumes_may_have_another_suffix_and_no_channel(tmp_path: Path) -> None:
-    touch(tmp_path / "imagesTs", "a.nrrd", "b_0000.nii.gz", "c_0000.nii.gz", "d.nii.gz")
-    touch(tmp_path / "labelsTs", "a.nii.gz", "b.nii.gz", "c.nii.gz", "c_0000.nii.gz")
-    labels = {Path(case["image"]).name: case.get("label") for case in list_images(tmp_path / "imagesTs")}
-    folder = tmp_path / "labelsTs"
-    assert labels == {
-        "a.nrrd": str(folder / "a.nii.gz"),
-        "b_0000.nii.gz": str(folder / "b.nii.gz"),
-        "c_0000.nii.gz": str(folder / "c_0000.nii.gz"),
-        "d.nii.gz": None,
-    }
-
-
-def test_channels_are_joined_where_a_list_says_so(nnunet: Path) -> None:
-    assert list_images(nnunet / "imagesTs") == load_datalist(nnunet, "test")
-    (nnunet / "dataset.json").unlink()  # else the files of a numbered stack would be taken for channels
-    assert names(list_images(nnunet / "imagesTs")) == ["BRATS_100_0000.nii.gz", "BRATS_100_0001.nii.gz"]
-
-
-def test_folders_of_dicom_files_are_listed(tmp_path: Path) -> None:
-    touch(tmp_path, "images/b.nii", "images/empty/a.txt", "labels/a.nii.gz")
-    for place in ("images/a", "series"):
-        (tmp_path / place).mkdir()
-        (tmp_path / place / "IM0001").write_bytes(bytes(128) + b"DICM" + bytes(100))
-    images, label = tmp_path / "images", str(tmp_path / "labels" / "a.nii.gz")
-    assert list_images(images) == [{"image": str(images / "a"), "label": label}, {"image": str(images / "b.nii")}]
-    assert list_images(tmp_path / "series") == [{"image": str(tmp_path / "series")}]
-
-
-def test_a_missing_image_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
-        list_images(tmp_path / "nowhere")
-
-
-def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"holds no image \(\.png"):
-        list_images(tmp_path)
+@pytest.mark.parametrize(("content", "expected"), [(bytes(128) + b"DICM...", True), (b"DICM" * 20, False)])
+def test_the_mark_of_dicom_is_seen(tmp_path: Path, content: bytes, expected: bool) -> None:
+    (tmp_path / "scan.nii").write_bytes(content)
+    assert is_dicom(tmp_path / "scan.nii") is expected

@@ -12,7 +12,7 @@ from monai.data import NibabelReader
 from monai.utils import ensure_tuple, optional_import
 
 from monai_cwmi.clinic.problems import DefectError
-from monai_cwmi.clinic.scans import read_scan
+from monai_cwmi.clinic.scans import is_nifti, read_scan
 from monai_cwmi.clinic.sources import Source, find_sources
 
 nibabel, _ = optional_import("nibabel")
@@ -45,8 +45,7 @@ class ScanReader(NibabelReader):
         """Read the voxels of the files, and the affine among the metadata."""
         images = []
         for path in map(Path, img):
-            is_nifti = path.name.lower().endswith((".nii", ".nii.gz"))
-            images.append(super().read(path) if is_nifti else _as_nifti(path))
+            images.append(super().read(path) if is_nifti(path) else _as_nifti(path))
         self.filenames = tuple(img)
         return super().get_data(images)
 

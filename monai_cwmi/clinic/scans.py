@@ -42,7 +42,7 @@ def read_scan(source: Source) -> Image:
         # From low to high along the normal, the axes are right-handed in whatever order the files were named.
         image = _read([str(source.slices[index].path) for index in np.argsort(along_normal(source.slices))])
     else:
-        if source.path.name.lower().endswith((".nii", ".nii.gz")):
+        if is_nifti(source.path):
             strange = _strange_voxels(source.path)
         image = _read(str(source.path))
     if image.GetNumberOfComponentsPerPixel() > 1:
@@ -52,6 +52,11 @@ def read_scan(source: Source) -> Image:
     for key in image.GetMetaDataKeys():
         image.EraseMetaData(key)
     return image if strange is None else _with_nan(image, strange)
+
+
+def is_nifti(path: Path) -> bool:
+    """Tell by its name whether a file is NIfTI."""
+    return path.name.lower().endswith((".nii", ".nii.gz"))
 
 
 def _read(names: str | list[str]) -> Image:

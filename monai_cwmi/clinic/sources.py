@@ -13,12 +13,11 @@ from typing import Any, Literal
 from monai.utils import optional_import
 
 from monai_cwmi.clinic.problems import Problem, one_line
-from monai_cwmi.data.datalists import is_dicom
+from monai_cwmi.data.datalists import VOLUME_SUFFIXES, is_dicom
 
 pydicom, _ = optional_import("pydicom")
 tqdm, _ = optional_import("tqdm", name="tqdm")
 
-VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 DETACHED_SUFFIXES = (".raw", ".zraw")  # voxels that a header in a file of its own points to
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # bit frames, label map

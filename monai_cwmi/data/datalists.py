@@ -14,7 +14,8 @@ from monai.data import load_decathlon_datalist
 
 from monai_cwmi.data.splits import split_by_group
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+VOLUME_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", *VOLUME_SUFFIXES)
 # What prepare-dataset writes comes first: it may lie in a folder that has a dataset.json too.
 DATALIST_NAMES = ("datalist.json", "dataset.json")
 LABELLED_SECTIONS = ("training", "validation")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from monai.utils import optional_import
 
-from monai_cwmi.data.samples.sample import Sample
+from monai_cwmi.data.samples.sample import Sample, write_dataset
 from monai_cwmi.data.wheels import Wheel
 
 Image, _ = optional_import("PIL.Image")
@@ -36,17 +36,14 @@ def _prepare(contents: list[bytes], folder: Path) -> None:
     image, mask = (picture.crop((0, 0, picture.width // 2 * 2, picture.height // 2 * 2)) for picture in (image, mask))
     image = np.asarray(image.reduce(2))
     label = _encode_label(np.asarray(mask.resize((mask.width // 2, mask.height // 2), Image.Resampling.NEAREST)))
-    dataset: dict[str, Any] = dict(MYELIN_METADATA)
-    for section, tenths in MYELIN_SECTIONS.items():
-        start, stop = (image.shape[1] * tenth // 10 for tenth in tenths)
-        suffix = "Ts" if section == "test" else "Tr"
-        dataset[section] = [{}]
-        for key, array in {"image": image, "label": label}.items():
-            path = Path(f"{key}s{suffix}") / f"{section}.png"
-            (folder / path).parent.mkdir(exist_ok=True)
-            Image.fromarray(array[:, start:stop]).save(folder / path)
-            dataset[section][0][key] = path.as_posix()
-    (folder / "dataset.json").write_text(json.dumps(dataset, indent=2) + "\n")
+
+    def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
+        for section, tenths in MYELIN_SECTIONS.items():
+            columns = slice(*(image.shape[1] * tenth // 10 for tenth in tenths))
+            arrays = {"image": image[:, columns], "label": label[:, columns]}
+            yield section, f"{section}.png", {key: Image.fromarray(array).save for key, array in arrays.items()}
+
+    write_dataset(folder, MYELIN_METADATA, cases())
 
 
 def _encode_label(mask: np.ndarray) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from monai.utils import optional_import
 
-from monai_cwmi.data.samples.sample import Sample
+from monai_cwmi.data.samples.sample import Sample, write_dataset
 from monai_cwmi.data.wheels import Wheel
 
 sitk, _ = optional_import("SimpleITK")
@@ -32,21 +32,23 @@ ORGAN_METADATA = {
 
 
 def _prepare(contents: list[bytes], folder: Path) -> None:
-    image, label = map(_read_volume, contents, (sitk.sitkFloat32, sitk.sitkUInt8))
-    dataset: dict[str, Any] = dict(ORGAN_METADATA)
-    for section, slabs in ORGAN_SECTIONS.items():
-        suffix = "Ts" if section == "test" else "Tr"
-        dataset[section] = []
-        for start, stop in slabs:
-            case = {}
-            for key, volume in {"image": image, "label": label}.items():
-                path = Path(f"{key}s{suffix}") / f"{section}_{start:03d}.nii.gz"
-                (folder / path).parent.mkdir(exist_ok=True)
-                # A slab cut from a SimpleITK image keeps its place in space.
-                sitk.WriteImage(volume[:, :, start:stop], str(folder / path), useCompression=True)
-                case[key] = path.as_posix()
-            dataset[section].append(case)
-    (folder / "dataset.json").write_text(json.dumps(dataset, indent=2) + "\n")
+    types = {"image": sitk.sitkFloat32, "label": sitk.sitkUInt8}
+    volumes = {key: _read_volume(content, types[key]) for key, content in zip(types, contents, strict=True)}
+    slabs = [(section, *slab) for section, slabs in ORGAN_SECTIONS.items() for slab in slabs]
+    cases = (
+        # A slab cut from a SimpleITK image keeps its place in space.
+        (
+            section,
+            f"{section}_{start:03d}.nii.gz",
+            {k: partial(_write, v[:, :, start:stop]) for k, v in volumes.items()},
+        )
+        for section, start, stop in slabs
+    )
+    write_dataset(folder, ORGAN_METADATA, cases)
+
+
+def _write(volume: Any, path: Path) -> None:
+    sitk.WriteImage(volume, str(path), useCompression=True)
 
 
 def _read_volume(content: bytes, pixel_type: int) -> Any:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import json
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from monai.utils import optional_import
 
-from monai_cwmi.data.samples.sample import Sample
+from monai_cwmi.data.samples.sample import Sample, write_dataset
 from monai_cwmi.data.wheels import Wheel
 
 nibabel, _ = optional_import("nibabel")
@@ -34,23 +35,22 @@ def _prepare(contents: list[bytes], folder: Path) -> None:
     image, grey, white = (np.asarray(volume.dataobj) for volume in volumes)
     label = _most_probable(grey, white)
     affine = volumes[0].affine
-    dataset: dict[str, Any] = dict(TISSUE_METADATA)
-    for section, slabs in TISSUE_SECTIONS.items():
-        suffix = "Ts" if section == "test" else "Tr"
-        dataset[section] = []
-        for start, stop in slabs:
-            case = {}
+
+    def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
+        for section, start, stop in ((section, *slab) for section, slabs in TISSUE_SECTIONS.items() for slab in slabs):
             slab_affine = affine.copy()
             slab_affine[:3, 3] += affine[:3, 2] * start
-            for key, array in {"image": image, "label": label}.items():
-                path = Path(f"{key}s{suffix}") / f"{section}_{start:03d}.nii.gz"
-                (folder / path).parent.mkdir(exist_ok=True)
-                slab = nibabel.Nifti1Image(array[:, :, start:stop], slab_affine)
-                slab.header.set_xyzt_units("mm")
-                nibabel.save(slab, folder / path)
-                case[key] = path.as_posix()
-            dataset[section].append(case)
-    (folder / "dataset.json").write_text(json.dumps(dataset, indent=2) + "\n")
+            arrays = {"image": image[:, :, start:stop], "label": label[:, :, start:stop]}
+            writers = {key: partial(_write, array, slab_affine) for key, array in arrays.items()}
+            yield section, f"{section}_{start:03d}.nii.gz", writers
+
+    write_dataset(folder, TISSUE_METADATA, cases())
+
+
+def _write(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
+    volume = nibabel.Nifti1Image(array, affine)
+    volume.header.set_xyzt_units("mm")
+    nibabel.save(volume, path)
 
 
 def _most_probable(grey: np.ndarray, white: np.ndarray) -> np.ndarray:

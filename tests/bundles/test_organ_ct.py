@@ -15,7 +15,7 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 from ignite.engine import Events
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from scipy.ndimage import binary_erosion, distance_transform_edt  # type: ignore[import-untyped]
+from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from .conftest import copy_bundle, make_workflow, run_bundle
 

@@ -12,7 +12,7 @@ import pytest
 import SimpleITK
 import torch
 from ignite.engine import Events
-from scipy import ndimage  # type: ignore[import-untyped]
+from scipy import ndimage
 
 from clinic.builders import Series
 from monai_cwmi.data import fetch_sample

@@ -1,5 +1,22 @@
 """Losses in MONAI's conventions."""
 
+from monai_cwmi.losses.ablations import SingleLevelCWMILoss, SubbandDistanceLoss
+from monai_cwmi.losses.adaptive_boundary import ABWLoss
+from monai_cwmi.losses.border_weighted_ce import BorderWeightedCELoss
 from monai_cwmi.losses.cwmi import CWMILoss
+from monai_cwmi.losses.prepared import PreparedLoss
+from monai_cwmi.losses.region_mutual_information import RMILoss
+from monai_cwmi.losses.skea_topo import SkeaTopoLoss
+from monai_cwmi.losses.skeleton_recall import SkeletonRecallLoss
 
-__all__ = ["CWMILoss"]
+__all__ = [
+    "ABWLoss",
+    "BorderWeightedCELoss",
+    "CWMILoss",
+    "PreparedLoss",
+    "RMILoss",
+    "SingleLevelCWMILoss",
+    "SkeaTopoLoss",
+    "SkeletonRecallLoss",
+    "SubbandDistanceLoss",
+]

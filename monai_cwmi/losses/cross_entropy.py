@@ -31,33 +31,69 @@ def cross_entropy(
     Raises:
         ValueError: When there are not as many weights as channels.
     """
-    logits, probabilities, target, mask, is_exclusive, _ = prepared
+    target = prepared.target
     if weight is not None and len(weight) != target.shape[1]:
         raise ValueError(
             f"weight has {len(weight)} values, but input has {target.shape[1]} channels; the background's counts too."
         )
-    one = target.new_ones(())
-    weights = one if weight is None else weight.to(target).reshape(-1, *[1] * (target.ndim - 2))  # (C, 1, ...)
+    weights = None
+    if weight is not None:
+        weights = weight.to(target).reshape(-1, *[1] * (target.ndim - 2)), target.new_ones(())  # (C, 1, ...), ()
+    if balanced:
+        weights = balanced_weights(prepared)
+    entropy = voxel_cross_entropy(prepared, from_sigmoid=from_sigmoid, weights=weights, resolution=resolution)
+    return voxel_mean(entropy, prepared.mask)
+
+
+def voxel_cross_entropy(
+    prepared: Prepared, *, from_sigmoid: bool, weights: tuple[Tensor, Tensor] | None, resolution: float
+) -> Tensor:
+    """Weighted cross-entropy of each voxel: what :func:`cross_entropy` is the mean of.
+
+    Args:
+        prepared: Prediction and target, all channels of which are used.
+        from_sigmoid: Whether the probabilities are a sigmoid of the logits.
+        weights: ``w`` and ``w_0``, which broadcast with the target. Exclusive classes have no ``w_0``.
+        resolution: Step of the numbers that probabilities without logits came in; they count as no closer to 0.
+
+    Returns:
+        ``(B, 1, spatial)`` for exclusive classes, else ``(B, C, spatial)``.
+    """
+    logits, probabilities, target, _, is_exclusive, _ = prepared
     if is_exclusive:
-        if balanced:
-            weights = _balance(_count(target, mask))  # (B, C, 1, ...)
         # A class that is ruled out by a logit of -inf costs nothing where it is not the target's: 0 times a number.
         likelihood = target * torch.log_softmax(logits, dim=1).clamp_min(torch.finfo(logits.dtype).min)
-        if weight is not None or balanced:
-            likelihood = weights * likelihood
-        return _mean(-likelihood.sum(1, keepdim=True), mask)
-
-    positive, negative = weights, one
-    if balanced:
-        counts = torch.stack((_count(target, mask), _count(1 - target, mask)), dim=1)  # (B, 2, C, 1, ...)
-        positive, negative = _balance(counts).unbind(1)
+        return -(likelihood if weights is None else weights[0] * likelihood).sum(1, keepdim=True)
+    if from_sigmoid and weights is None:  # which takes half of the time
+        return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    positive, negative = weights or (target.new_ones(()),) * 2
     if from_sigmoid:
-        if weight is None and not balanced:  # without weights it takes half of the time
-            return _mean(F.binary_cross_entropy_with_logits(logits, target, reduction="none"), mask)
-        entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none", pos_weight=positive / negative)
-        return _mean(entropy * negative, mask)
+        ratio = positive / negative
+        return F.binary_cross_entropy_with_logits(logits, target, reduction="none", pos_weight=ratio) * negative
     likelihood, unlikelihood = ((p + resolution) / (1 + resolution) for p in (probabilities, 1 - probabilities))
-    return _mean(-positive * target * likelihood.log() - negative * (1 - target) * unlikelihood.log(), mask)
+    return -positive * target * likelihood.log() - negative * (1 - target) * unlikelihood.log()
+
+
+def balanced_weights(prepared: Prepared) -> tuple[Tensor, Tensor]:
+    """The largest class's voxels over each class's own (over one voxel, if it is absent), in each image.
+
+    Returns:
+        ``w`` and ``w_0`` of :func:`cross_entropy`, ``(B, C, 1, ...)``; for exclusive classes ``w_0`` is 1.
+    """
+    target, mask = prepared.target, prepared.mask
+    if prepared.is_exclusive:
+        return _balance(_count(target, mask)), target.new_ones(())
+    counts = torch.stack((_count(target, mask), _count(1 - target, mask)), dim=1)  # (B, 2, C, 1, ...)
+    positive, negative = _balance(counts).unbind(1)
+    return positive, negative
+
+
+def voxel_mean(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean of ``(B, C, spatial)`` over the voxels that count, ``(B, C)``; 0 where none does."""
+    axes = _spatial(values)
+    if mask is None:
+        return values.mean(axes)
+    return torch.where(mask, values, 0.0).sum(axes) / mask.sum(axes).clamp_min(1)
 
 
 def _count(target: Tensor, mask: Tensor | None) -> Tensor:
@@ -66,13 +102,6 @@ def _count(target: Tensor, mask: Tensor | None) -> Tensor:
 
 def _balance(counts: Tensor) -> Tensor:
     return counts.amax(1, keepdim=True) / counts.clamp_min(1)
-
-
-def _mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    axes = _spatial(values)
-    if mask is None:
-        return values.mean(axes)
-    return torch.where(mask, values, 0.0).sum(axes) / mask.sum(axes).clamp_min(1)
 
 
 def _spatial(tensor: Tensor) -> tuple[int, ...]:

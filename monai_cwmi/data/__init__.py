@@ -1,12 +1,14 @@
-"""Where images come from: real labelled samples and data-set folders."""
+"""Where images come from: real labelled samples, public data sets as downloaded, and data-set folders."""
 
 from monai_cwmi.data.datalists import count_channels, load_class_names, load_datalist
 from monai_cwmi.data.labels import CheckLabeld
+from monai_cwmi.data.layouts import DOWNLOADS, prepare_download
 from monai_cwmi.data.listing import list_images
 from monai_cwmi.data.samples import SAMPLES, fetch_sample
 from monai_cwmi.data.wheels import Wheel
 
 __all__ = [
+    "DOWNLOADS",
     "SAMPLES",
     "CheckLabeld",
     "Wheel",
@@ -15,4 +17,5 @@ __all__ = [
     "list_images",
     "load_class_names",
     "load_datalist",
+    "prepare_download",
 ]

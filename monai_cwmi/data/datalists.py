@@ -168,7 +168,7 @@ def read_list(path: Path) -> dict[str, Any]:
 
 
 def _split(path: Path, cases: list[Case], section: str) -> list[Case]:
-    patients = [_patient(case) for case in cases]
+    patients = [patient_of(case) for case in cases]
     if len(set(patients)) > 1:
         parts = split_by_group(patients, (1 - VALIDATION_SHARE, VALIDATION_SHARE), seed=0)
         return [cases[index] for index in parts[LABELLED_SECTIONS.index(section)]]
@@ -181,7 +181,8 @@ def _split(path: Path, cases: list[Case], section: str) -> list[Case]:
     )
 
 
-def _patient(case: Case) -> str:
+def patient_of(case: Case) -> str:
+    """The patient of a case: its ``"patient"``, else the name of its image."""
     patient = case.get("patient")
     return strip_suffix(_first(case["image"])) if patient is None else str(patient)
 

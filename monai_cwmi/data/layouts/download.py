@@ -1,0 +1,165 @@
+"""What a download is: files in folders of certain names, and how they become a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.utils import optional_import
+
+from monai_cwmi.data.datalists import visible
+from monai_cwmi.data.splits import split_by_group
+from monai_cwmi.data.writing import Case, picture_case
+
+Image, _ = optional_import("PIL.Image")
+tqdm, _ = optional_import("tqdm", name="tqdm")
+
+COLOUR = {"0": "red", "1": "green", "2": "blue"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image of a download and its label.
+
+    Attributes:
+        image: the file of the image.
+        label: the file of the label.
+        part: the part of the download in which they lie, where it has several.
+    """
+
+    image: Path
+    label: Path
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A data set that users download themselves.
+
+    Attributes:
+        source: where it is obtained.
+        find: finds the files that are needed in the folder of the download.
+        prepare: called with these and an empty folder, writes the data set there.
+    """
+
+    source: str
+    find: Callable[[Path], list[Pair]]
+    prepare: Callable[[Sequence[Pair], Path], None]
+
+
+def find_root(folder: Path, pattern: str) -> Path:
+    """Find where a download begins: in the folder, or in a folder inside it, as archives often unpack.
+
+    Args:
+        folder: what the user names.
+        pattern: of files that a download has, seen from where it begins.
+
+    Raises:
+        FileNotFoundError: When no such file is there.
+        ValueError: When several downloads are there.
+    """
+    inner = [path for path in visible(folder) if path.is_dir()]
+    roots = [root for root in (folder, *inner) if list_files(root, pattern)]
+    if not roots:
+        raise FileNotFoundError(f"There is no {pattern} in {folder}, nor in a folder inside it.")
+    if len(roots) > 1:
+        raise ValueError(f"There are several downloads: {', '.join(map(str, roots))}. Give one of these folders.")
+    return roots[0]
+
+
+def list_files(root: Path, pattern: str) -> list[Path]:
+    """The files of a pattern in order, without the hidden ones that macOS adds (``._a.bmp``)."""
+    return sorted(path for path in root.glob(pattern) if path.name[0] != ".")
+
+
+def pair_files(expected: Mapping[Path, Path], labels: Iterable[Path], part: str = "") -> list[Pair]:
+    """Put images and labels together.
+
+    Args:
+        expected: the label that each image must have.
+        labels: the labels that are there.
+        part: as in :class:`Pair`.
+
+    Raises:
+        FileNotFoundError: When a label has no image, or an image no label.
+    """
+    there = set(labels)
+    for image, label in expected.items():
+        if label not in there:
+            raise FileNotFoundError(f"The image {image} has no label: there is no {label}.")
+    strangers = sorted(there - set(expected.values()))
+    if strangers:
+        raise FileNotFoundError(f"The label {strangers[0]} has no image.")
+    return [Pair(image, label, part) for image, label in expected.items()]
+
+
+def split_pairs(pairs: Sequence[Pair], fractions: Mapping[str, float]) -> dict[str, list[Pair]]:
+    """Draw sections, always the same for the same names of images.
+
+    Args:
+        pairs: what is split.
+        fractions: the share of each section.
+    """
+    parts = split_by_group([pair.image.stem for pair in pairs], list(fractions.values()), seed=0)
+    return {section: [pairs[index] for index in part] for section, part in zip(fractions, parts, strict=True)}
+
+
+def colour_cases(sections: Mapping[str, Sequence[Pair]], read_label: Callable[[Path], np.ndarray]) -> Iterator[Case]:
+    """Cases of colour images, read one at a time.
+
+    Args:
+        sections: the pairs of each.
+        read_label: reads a label as a mask (H, W) of the foreground.
+
+    Raises:
+        ValueError: When a file cannot be read, or an image and its label differ in size.
+    """
+    listed = [(section, pair) for section, pairs in sections.items() for pair in pairs]
+    for section, pair in progress(listed, "Preparing"):
+        image, label = read_colour(pair.image), read_label(pair.label)
+        check_sizes(pair, image, label)
+        yield picture_case(section, pair.image.stem, image, label.astype(np.uint8))
+
+
+def check_sizes(pair: Pair, image: np.ndarray, label: np.ndarray) -> None:
+    """Refuse a pair of different sizes."""
+    if image.shape[:2] != label.shape:
+        sizes = [" x ".join(map(str, size)) for size in (label.shape, image.shape[:2])]
+        raise ValueError(f"The label {pair.label} has {sizes[0]} pixels and its image {pair.image} has {sizes[1]}.")
+
+
+def read_colour(path: Path) -> np.ndarray:
+    """An image (H, W, 3) of 8 bits."""
+    return read_picture(path, "RGB")
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """The mask (H, W) in a black and white picture, whatever number is white in it."""
+    values = read_picture(path, "L")
+    return values > values.max() / 2
+
+
+def read_picture(path: Path, mode: str | None = None) -> np.ndarray:
+    """The pixels of a picture.
+
+    Args:
+        path: the file.
+        mode: Pillow's mode to convert to. Default: as the file is.
+
+    Raises:
+        ValueError: When it cannot be read.
+    """
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert(mode) if mode else picture)
+    # Pillow's TIFF reader raises a SyntaxError for some files that end too early.
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+
+
+def progress(items: Sequence[Any], name: str) -> Any:
+    """Go through images with a progress bar, where there is a terminal to show it."""
+    return tqdm(items, desc=name, unit=" images", disable=None)

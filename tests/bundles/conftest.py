@@ -16,6 +16,13 @@ from monai.utils import set_determinism
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 NAMES = sorted(path.parents[1].name for path in BUNDLES.glob("*/configs/metadata.json"))
+# Those of the experiments in the paper, which have its protocol and its second network as overlays.
+PAPER_NAMES = (
+    "gland_histology_segmentation",
+    "neurite_em_segmentation",
+    "road_aerial_segmentation",
+    "vessel_fundus_segmentation",
+)
 # What training and inference write is not part of a bundle.
 WRITTEN = ("models", "eval", "output", "__pycache__")
 
@@ -52,6 +59,12 @@ def copy_bundle(folder: Path, name: str = "myelin_sem_segmentation") -> Path:
 def bundle(tmp_path: Path) -> Path:
     """A fresh copy of the myelin bundle."""
     return copy_bundle(tmp_path)
+
+
+@pytest.fixture
+def paper_bundle(name: str, tmp_path: Path) -> Path:
+    """A fresh copy of the bundle whose name a test is given."""
+    return copy_bundle(tmp_path, name)
 
 
 @pytest.fixture(scope="session")

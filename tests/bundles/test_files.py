@@ -11,11 +11,12 @@ import pytest
 import torch
 from monai.bundle import ckpt_export, verify_metadata, verify_net_in_out
 
-from .conftest import BUNDLES, NAMES, WRITTEN, copy_bundle, make_workflow
+from .conftest import BUNDLES, NAMES, PAPER_NAMES, WRITTEN, copy_bundle, make_workflow
 
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
 CONFIGS = ("logging.conf", *(f"{name}.json" for name in ("metadata", "train", "evaluate", "inference")))
 OVERLAYS = ("multi_gpu_train.json", "fine_tune.yaml")
+PAPER_OVERLAYS = ("paper.json", "attention_unet.json")
 
 
 @pytest.fixture(params=NAMES)
@@ -45,6 +46,7 @@ def read_metadata(bundle: Path) -> dict[str, Any]:
 
 def test_the_folder_is_complete(source: Path) -> None:
     files = {f"configs/{name}" for name in (*CONFIGS, *OVERLAYS)}
+    files |= {f"configs/{name}" for name in PAPER_OVERLAYS if source.name in PAPER_NAMES}
     files |= {"LICENSE", "docs/README.md", "docs/data_license.txt"}
     found = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
     delivered = {path for path in found if path.split("/")[0] not in WRITTEN}

@@ -1,0 +1,36 @@
+"""What the configs of the bundles of the paper's experiments have in common, and with the other bundles."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import BUNDLES, PAPER_NAMES
+from .test_paper_bundles import COLOUR, config
+
+
+@pytest.mark.parametrize("name", COLOUR)
+def test_bundles_for_colour_differ_in_their_data_only(name: str) -> None:
+    own = {"train.json": {"dataset_dir", "class_names"}, "inference.json": {"dataset_dir", "class_names"}}
+    own |= {"paper.json": {"patch_size"}, "attention_unet.json": set(), "evaluate.json": set()}
+    for file, keys in own.items():
+        contents = [config(each, file) for each in (COLOUR[0], name)]
+        for key in keys:
+            assert all(content.pop(key) for content in contents)
+        assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("name", PAPER_NAMES)
+def test_the_parts_that_all_bundles_share(name: str) -> None:
+    myelin = "myelin_sem_segmentation"
+    for file in ("multi_gpu_train.json", "logging.conf"):
+        assert (BUNDLES / name / "configs" / file).read_text() == (BUNDLES / myelin / "configs" / file).read_text()
+    # The overlay for several GPUs counts on their order.
+    assert config(name, "train.json")["train"]["handlers"] == config(myelin, "train.json")["train"]["handlers"]
+
+
+@pytest.mark.parametrize("name", PAPER_NAMES)
+def test_metadata_tell_the_classes_and_channels(name: str) -> None:
+    content, train = config(name, "metadata.json"), config(name, "train.json")
+    data_format = content["network_data_format"]
+    assert list(data_format["outputs"]["pred"]["channel_def"].values()) == train["class_names"]
+    assert data_format["inputs"]["image"]["num_channels"] == train["network_def"]["in_channels"]

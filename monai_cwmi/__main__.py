@@ -6,12 +6,16 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from monai.utils import optional_import
 
 from monai_cwmi.clinic import prepare_dataset
 from monai_cwmi.comparison import growth_table, measure_growth, measure_speed, save_growth, save_speed, speed_table
 from monai_cwmi.data import SAMPLES, fetch_sample
+
+yaml, _ = optional_import("yaml")
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 LEFT_OUT = 3  # exit status; 2 is argparse's
@@ -93,11 +97,80 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     growth.set_defaults(run=_benchmark_growth)
 
+    _add_compare(commands)
+
     options = parser.parse_args(arguments)
     try:
         options.run(options)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         parser.exit(1, f"{error}\n")
+
+
+def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="train a bundle with several losses under equal conditions, and report which is better at what",
+        description="Repeat a command that was interrupted to continue it. Exit status: 0 when every training went "
+        f"well, {LEFT_OUT} when some failed (they are tried again by the same command), 1 when none could be begun.",
+    )
+    compare.add_argument("--bundle", required=True, metavar="DIR", help="folder of a MONAI bundle, ours or another")
+    compare.add_argument(
+        "--losses", required=True, nargs="+", metavar="LOSS", help="names in the catalogue, or YAML files of its form"
+    )
+    compare.add_argument("--out", required=True, metavar="DIR", help="folder for results, tables, figures and report")
+    compare.add_argument("--seeds", type=_count, default=5, metavar="N", help="seeds 0 to N - 1 (default: 5)")
+    compare.add_argument(
+        "--folds", type=_count, default=1, metavar="K", help="of a cross-validation (default: the data set's sections)"
+    )
+    compare.add_argument("--baseline", metavar="LOSS", help="compared with the others (default: CWMI, else the first)")
+    compare.add_argument(
+        "--config", nargs="+", default=[], metavar="FILE", help="of the training (default: configs/train.json)"
+    )
+    compare.add_argument(
+        "--set",
+        nargs="+",
+        type=_entry,
+        default=[],
+        metavar="KEY=VALUE",
+        help="entries of the bundle's configuration, values in YAML: --set dataset_dir=my_data epochs=50",
+    )
+    compare.add_argument(
+        "--foreground", type=int, default=1, metavar="CLASS", help="that metrics of shape are about (default: 1)"
+    )
+    compare.add_argument(
+        "--component-value",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        help="metrics of topology count the foreground's components (1) or those between (0, default, as the paper)",
+    )
+    compare.add_argument("--workers", type=_count, metavar="N", help="trainings side by side (default: one each GPU)")
+    compare.set_defaults(run=_compare)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    try:
+        from monai_cwmi.experiment import compare_losses
+    except ImportError as error:
+        raise ImportError(f"{error}. Comparisons need: pip install 'monai-cwmi[compare]'") from error
+    comparison = compare_losses(
+        options.bundle,
+        options.losses,
+        options.out,
+        seeds=range(options.seeds),
+        folds=options.folds,
+        config_files=options.config,
+        overrides=dict(options.set),
+        baseline=options.baseline,
+        foreground=options.foreground,
+        component_value=options.component_value,
+        workers=options.workers,
+    )
+    print("Written:", *comparison.written)
+    for cell, reason in comparison.failures.items():
+        print(f"\nFailed: {cell.loss}, fold {cell.fold}, seed {cell.seed}\n{reason}")
+    if comparison.failures:
+        raise SystemExit(LEFT_OUT)
 
 
 def _fetch_sample(options: argparse.Namespace) -> None:
@@ -155,6 +228,13 @@ def _size(text: str) -> tuple[int, ...]:
     if re.fullmatch(r"[1-9]\d*(x[1-9]\d*){1,2}", text) is None:
         raise argparse.ArgumentTypeError(f"expected a size as 512x512 or 96x96x96, got {text!r}")
     return tuple(int(number) for number in text.split("x"))
+
+
+def _entry(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"expected an entry as epochs=50, got {text!r}")
+    return key, yaml.safe_load(value)
 
 
 def _count(text: str) -> int:

@@ -61,8 +61,8 @@ def save_panels(
     steps = [1.0] * arrays["image"].ndim if spacing is None else [float(step) for step in spacing]
     _check(arrays, class_names, steps)
     labels = arrays.get("target", arrays["prediction"])
-    place = [_fullest_slice(labels, axis) for axis in range(labels.ndim)]
-    views = {title: _views(array, place) for title, array in arrays.items()}
+    place = [fullest_slice(labels, axis) for axis in range(labels.ndim)]
+    views = {title: slices_at(array, place) for title, array in arrays.items()}
     # The steps between the rows and between the columns of each view.
     pitches = [steps] if len(steps) == 2 else [[steps[1], steps[0]], [steps[2], steps[0]], [steps[2], steps[1]]]
     sizes = np.array([view.shape for view in views["image"]]) * pitches
@@ -90,14 +90,14 @@ def save_panels(
     figure.savefig(path)
 
 
-def _fullest_slice(labels: np.ndarray, axis: int) -> int:
+def fullest_slice(labels: np.ndarray, axis: int) -> int:
     """The slice with most of all classes, each counted as a share so that a small one is not missed."""
     slices = np.moveaxis(labels, axis, 0).reshape(labels.shape[axis], -1)
     counts = [(slices == index).sum(1) for index in np.unique(labels) if index != 0]
     return int(np.argmax(sum(count / count.sum() for count in counts))) if counts else labels.shape[axis] // 2
 
 
-def _views(array: np.ndarray, place: Sequence[int]) -> list[np.ndarray]:
+def slices_at(array: np.ndarray, place: Sequence[int]) -> list[np.ndarray]:
     """An image as it is; an axial, a coronal and a sagittal slice of a volume, front or head up."""
     if array.ndim == 2:
         return [array]

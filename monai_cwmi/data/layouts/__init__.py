@@ -53,7 +53,8 @@ def prepare_download(
 
     Raises:
         FileNotFoundError: When a file is missing. The message names it and says where the data set is obtained.
-        ValueError: When there is no such data set, ``folder`` is None (these are not fetched by themselves), a file cannot be read, or an image and its label differ in size.
+        ValueError: When there is no such data set, ``folder`` is None (these are not fetched by themselves), a file
+            cannot be read, or an image and its label differ in size.
 
     Example::
 

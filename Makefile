@@ -1,16 +1,19 @@
 # Two commands set everything up on a fresh machine: `make train` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
-# Which bundle to train: myelin_sem_segmentation, tissue_mr_segmentation or organ_ct_segmentation.
+# Which bundle to train: myelin_sem_segmentation, neurite_em_segmentation, tissue_mr_segmentation, organ_ct_segmentation;
+# or one whose data you downloaded: make train BUNDLE=vessel_fundus_segmentation DOWNLOAD=path/of/DRIVE
 BUNDLE ?= myelin_sem_segmentation
+DOWNLOAD ?=
 FOLDER := bundles/$(BUNDLE)
-RUN := $(abspath $(VENV))/bin/python -m monai.bundle run --config_file
+RUN := $(abspath $(VENV))/bin/python -m monai.bundle run $(if $(DOWNLOAD),--download_dir "$(shell realpath "$(DOWNLOAD)")") --config_file
+SAMPLE := $(VENV)/bin/python -m monai_cwmi fetch-sample $(BUNDLE:_segmentation=)
 
 .PHONY: train test check clean
 
 ## Fetch a bundle's real data, train, label the held-out images, evaluate, and draw the pictures.
 train: $(VENV)/.bundle,clinic-installed
-	$(VENV)/bin/python -m monai_cwmi fetch-sample $(BUNDLE:_segmentation=)
+	$(if $(DOWNLOAD),,$(SAMPLE))
 	cd $(FOLDER) && $(RUN) configs/train.json
 	cd $(FOLDER) && $(RUN) configs/inference.json
 	cd $(FOLDER) && $(RUN) "['configs/train.json','configs/evaluate.json']"
@@ -19,7 +22,7 @@ train: $(VENV)/.bundle,clinic-installed
 	@cat $(FOLDER)/eval/metrics.csv
 	@echo
 	@echo "Written:"
-	@echo "  data set          $$($(VENV)/bin/python -m monai_cwmi fetch-sample $(BUNDLE:_segmentation=))"
+	@echo "  data set          $(if $(DOWNLOAD),made of $(DOWNLOAD),$$($(SAMPLE)))"
 	@echo "  model             $(abspath $(FOLDER))/models/model.pt"
 	@echo "  held-out figures  $(abspath $(FOLDER))/eval/metrics.csv"
 	@echo "  pictures          $$(find $(abspath $(FOLDER))/eval -name '*.png') (image, target, prediction)"

@@ -9,6 +9,20 @@ FOLDER := bundles/$(BUNDLE)
 RUN := $(abspath $(VENV))/bin/python -m monai.bundle run $(if $(DOWNLOAD),--download_dir "$(shell realpath "$(DOWNLOAD)")") --config_file
 SAMPLE := $(VENV)/bin/python -m monai_cwmi fetch-sample $(BUNDLE:_segmentation=)
 
+# A bundle has a data set of its own to fetch, or takes one that you downloaded, or both.
+NO_SAMPLE := vessel_fundus_segmentation gland_histology_segmentation road_aerial_segmentation
+TAKES_DOWNLOAD := $(NO_SAMPLE) neurite_em_segmentation
+ifneq ($(filter train,$(MAKECMDGOALS)),)
+ifeq ($(DOWNLOAD)$(filter-out $(NO_SAMPLE),$(BUNDLE)),)
+$(error The data of $(BUNDLE) must be downloaded: see $(FOLDER)/docs/README.md, and give the folder as DOWNLOAD=folder)
+endif
+ifneq ($(DOWNLOAD),)
+ifeq ($(filter $(TAKES_DOWNLOAD),$(BUNDLE)),)
+$(error $(BUNDLE) takes no DOWNLOAD; it fetches its data by itself)
+endif
+endif
+endif
+
 .PHONY: train test check clean
 
 ## Fetch a bundle's real data, train, label the held-out images, evaluate, and draw the pictures.

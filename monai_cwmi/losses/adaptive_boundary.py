@@ -21,7 +21,8 @@ class ABWLoss(MappedLoss):
     over the labelled voxels :math:`V` of an image. A voxel's weights :math:`b` as border and :math:`o` as object fall
     off from the border and from the inside of its object, on the object's own scale;
     :class:`monai_cwmi.maps.AdaptiveBoundaryWeightsd` computes them when images are loaded. :math:`t` is the border's
-    class where :math:`b > o`, else the label's: the border grows into objects.
+    class where :math:`b > o`, else the label's: the border grows into each object by half of its depth, and so takes
+    three quarters of a disc.
 
     Args:
         include_background: For other losses' sake; all channels are used, as cross-entropy does.
@@ -31,7 +32,7 @@ class ABWLoss(MappedLoss):
         other_act: Another activation that gives the probability of a single channel.
         reduction: ``"mean"`` over images, ``"sum"``, or ``"none"``.
         ignore_index: Voxels of this class do not count. Give it to the transform too.
-        foreground: Class of the borders, as given to the transform. A single channel is that class.
+        foreground: Class of the borders, as given to the transform. A single channel is that of class 1.
 
     Raises:
         TypeError: When ``other_act`` is not callable.

@@ -51,5 +51,5 @@ class BorderWeightedCELoss(MappedLoss):
 
     def loss_of_images(self, prepared: Prepared, maps: Tensor, resolution: float) -> Tensor:
         """Compute the loss of each image, ``(B, 1)``; the map is 0 but on the border, so it adds to no other class."""
-        positive, negative = balanced_weights(prepared)
-        return voxel_mean(self.entropy(prepared, (positive + maps, negative), resolution), prepared.mask)
+        positive, negative = (weight + maps for weight in balanced_weights(prepared))
+        return voxel_mean(self.entropy(prepared, (positive, negative), resolution), prepared.mask)

@@ -13,8 +13,8 @@ from torch.nn.modules.loss import _Loss
 
 from monai_cwmi.filters import FrequencyGrid
 from monai_cwmi.functional import check_alpha, mutual_information
-from monai_cwmi.losses.cross_entropy import cross_entropy
 from monai_cwmi.losses.preparation import Preparation, voxel_sizes
+from monai_cwmi.losses.terms import compared_entropy, reduced
 from monai_cwmi.volumes import views
 
 
@@ -154,23 +154,15 @@ class CWMILoss(_Loss):
         probabilities, targets = (t[:, prepared.compared] for t in (prepared.probabilities, prepared.target))
         terms = []  # (B, C) each
         if self.lambda_ce:
-            entropy = cross_entropy(
-                prepared,
-                from_sigmoid=self.prepare.sigmoid,
-                weight=self.class_weight,
-                balanced=self.balanced,
-                resolution=torch.finfo(input.dtype).eps,
+            entropy = compared_entropy(
+                prepared, self.prepare, input.dtype, weight=self.class_weight, balanced=self.balanced
             )  # (B, 1) or (B, C)
-            entropy = entropy.expand(targets.shape[:2]) if prepared.is_exclusive else entropy[:, prepared.compared]
-            terms.append(self.lambda_ce * entropy)
+            terms.append(self.lambda_ce * entropy.expand(targets.shape[:2]))
         if self.lambda_mi:
             terms.append(-self.lambda_mi * self._information(probabilities, targets, prepared.mask, spacings))
         # Where both lambdas are 0, the loss is still a function of the input.
         loss = torch.stack(terms).sum(0) if terms else probabilities.flatten(2)[..., 0] * 0
-
-        if self.reduction == LossReduction.MEAN.value:
-            return loss.mean()
-        return loss.sum() if self.reduction == LossReduction.SUM.value else loss
+        return reduced(loss, self.reduction)
 
     def _information(
         self, prediction: Tensor, target: Tensor, mask: Tensor | None, spacings: Sequence[Sequence[float] | None]

@@ -92,14 +92,17 @@ class MappedLoss(_Loss, ABC):
 
 
 def foreground_channel(channels: int, foreground: int) -> int:
-    """The channel of the foreground class; a single channel is the foreground's.
+    """The channel of the foreground class; a single channel is that of class 1.
 
     Raises:
         ValueError: When there is no such channel.
     """
-    if channels > 1 and not 0 <= foreground < channels:
-        raise ValueError(f"foreground is class {foreground}, but input has {channels} channels.")
-    return foreground if channels > 1 else 0
+    channel = foreground if channels > 1 else foreground - 1
+    if not 0 <= channel < channels:
+        raise ValueError(
+            f"foreground is class {foreground}, but input has {channels} channel(s). One alone is class 1."
+        )
+    return channel
 
 
 def grow_border(prepared: Prepared, as_border: Tensor, as_object: Tensor, foreground: int) -> tuple[Prepared, Tensor]:

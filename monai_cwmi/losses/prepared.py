@@ -129,6 +129,8 @@ def _log_odds(prepared: Prepared, from_sigmoid: bool, resolution: float) -> Tens
         others = [torch.cat((logits[:, :c], logits[:, c + 1 :]), 1).logsumexp(1) for c in range(logits.shape[1])]
         odds = logits - torch.stack(others, 1)
     else:
-        odds = logits if from_sigmoid else probabilities.logit(resolution)
+        # Not Tensor.logit(eps), which has no gradient where it clamps.
+        likely, unlikely = probabilities + resolution, 1 - probabilities + resolution
+        odds = logits if from_sigmoid else likely.log() - unlikely.log()
     odds = odds[:, compared]
     return odds if mask is None else torch.where(mask, odds, _IMPOSSIBLE)

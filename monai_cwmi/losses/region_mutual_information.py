@@ -27,7 +27,8 @@ class RMILoss(_Loss):
 
     with :math:`G` the covariances, as sums over places, of the neighbourhoods of :math:`d = 3 \times 3` pixels
     (:math:`3 \times 3 \times 3` voxels) in maps that were max-pooled by 3, and :math:`\alpha = 5 \cdot 10^{-4}`.
-    The second term bounds the mutual information of the neighbourhoods from below. It lies above
+    The second term bounds the target's entropy given the prediction from above, up to a constant, and so what it leaves
+    of the target's own entropy bounds their mutual information from below. It lies above
     :math:`\frac12 \log\alpha = -3.8` for each class and equals it where the target is constant.
 
     The paper takes a sigmoid of each class and the sum over all of them. Here the options say which activation and

@@ -34,8 +34,8 @@ class SkeaTopoLoss(MappedLoss):
     (:func:`monai_cwmi.maps.critical_errors.critical_errors`); the others are excused. The term needs skeletons of each
     prediction: it takes scipy, scikit-image and, from a GPU, a transfer of masks to the CPU at each step.
 
-    ``lambda_boundary`` is a plain attribute that a scheduler may set. The paper trains 20 epochs with 0, which skips
-    the term and its cost.
+    ``lambda_boundary`` is a plain attribute that a scheduler may set. With 0, as in the first 20 epochs where the CWMI
+    paper compares this loss, the term is skipped and costs nothing.
 
     Args:
         include_background: For other losses' sake; all channels are used, as cross-entropy does.
@@ -47,7 +47,7 @@ class SkeaTopoLoss(MappedLoss):
         reduction: ``"mean"`` over images, ``"sum"``, or ``"none"``.
         ignore_index: Voxels of this class do not count, and no skeleton runs through them. Give it to the transform
             too.
-        foreground: Class of the borders, as given to the transform. A single channel is that class.
+        foreground: Class of the borders, as given to the transform. A single channel is that of class 1.
 
     Raises:
         TypeError: When ``other_act`` is not callable.

@@ -16,16 +16,27 @@ def compared_pair(prepared: Prepared) -> tuple[Tensor, Tensor]:
     return probabilities if prepared.mask is None else torch.where(prepared.mask, probabilities, 0.0), target
 
 
-def compared_entropy(prepared: Prepared, prepare: Preparation, dtype: torch.dtype) -> Tensor:
-    """Cross-entropy without weights, ``(B, 1)`` of exclusive classes, else ``(B, C)`` of the channels to compare.
+def compared_entropy(
+    prepared: Prepared,
+    prepare: Preparation,
+    dtype: torch.dtype,
+    *,
+    weight: Tensor | None = None,
+    balanced: bool = False,
+) -> Tensor:
+    """Cross-entropy, ``(B, 1)`` of exclusive classes, else ``(B, C)`` of the channels to compare.
 
     Args:
         prepared: Prediction and target.
         prepare: The options they were prepared with.
         dtype: Of the prediction before it was prepared.
+        weight: Of the classes, as in :func:`monai_cwmi.losses.cross_entropy.cross_entropy`, and so what follows.
+        balanced: Whether each image's class counts give the weights.
     """
     resolution = torch.finfo(dtype).eps
-    entropy = cross_entropy(prepared, from_sigmoid=prepare.sigmoid, weight=None, balanced=False, resolution=resolution)
+    entropy = cross_entropy(
+        prepared, from_sigmoid=prepare.sigmoid, weight=weight, balanced=balanced, resolution=resolution
+    )
     return entropy if prepared.is_exclusive else entropy[:, prepared.compared]
 
 

@@ -14,18 +14,18 @@ _BORDER, _LARGEST, _SPREAD = 30, 10, 2.58  # an object's largest distance is 2.5
 def adaptive_boundary_weights(borders: np.ndarray, objects: np.ndarray) -> np.ndarray:
     r"""Weights of a pixel as border and as object.
 
-    With :math:`D` the distance of an object's pixel to the nearest pixel outside, :math:`m` the largest :math:`D` in
-    its object and :math:`s = m / 2.58`, a pixel weighs :math:`10 \exp(-D^2 / 2 s^2)` as border and
+    With :math:`D` the distance of an object's pixel to the nearest pixel of the border, :math:`m` the largest :math:`D`
+    in its object and :math:`s = m / 2.58`, a pixel weighs :math:`10 \exp(-D^2 / 2 s^2)` as border and
     :math:`10 \exp(-(m - D)^2 / 2 s^2)` as object. Pixels of the border weigh 30 as border and 0 as object. Objects are
     connected by the sides of pixels.
 
     Args:
         borders: Pixels of the borders, ``(spatial)``, bool.
         objects: Pixels of the objects, ``(spatial)``, bool. Pixels that are neither are unlabelled; both their weights
-            are 0, and objects end there.
+            are 0. Objects end there, as they do at the edge of the image, but that is no border.
 
     Returns:
-        ``(2, spatial)``: the weight as border and as object. Where an object fills the image, :math:`D = m`.
+        ``(2, spatial)``: the weight as border and as object. Where there is no border, :math:`D = m`.
 
     Example:
         >>> objects = np.array([True, True, True, False])
@@ -38,7 +38,7 @@ def adaptive_boundary_weights(borders: np.ndarray, objects: np.ndarray) -> np.nd
         https://arxiv.org/abs/1905.09226.
     """
     components, count = ndimage.label(objects)
-    distance = distance_to(~objects)
+    distance = distance_to(borders)
     largest = np.append(0, ndimage.maximum(distance, components, np.arange(1, count + 1)))[components]
     relative = np.ones(objects.shape)  # D / m
     np.divide(distance, largest, out=relative, where=objects & np.isfinite(largest))

@@ -40,7 +40,9 @@ def skeleton(mask: np.ndarray) -> np.ndarray:
     components, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim))
     lost = np.setdiff1d(np.arange(1, count + 1), components[thin])
     if lost.size:
-        deepest = ndimage.maximum_position(ndimage.distance_transform_edt(mask), components, lost)
+        # In a frame of background: a mask that fills its array has no border otherwise.
+        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[(slice(1, -1),) * mask.ndim]
+        deepest = ndimage.maximum_position(depth, components, lost)
         thin[tuple(np.transpose(deepest))] = True
     return thin
 

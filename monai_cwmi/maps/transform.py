@@ -19,7 +19,8 @@ class AppendMapsd(MapTransform, ABC):
     same kind in float32: the class indices, then ``M`` maps. A MetaTensor keeps what it says of itself. The transform
     belongs after those which load, orient and resample, and before the random ones: it then runs once for each image of
     a cache, and random flips, rotations and crops (with nearest-neighbour interpolation) move maps and label together.
-    Losses take the maps off again; labels for validation need none.
+    Losses take the maps off again; labels for validation need none. Deep supervision (``DeepSupervisionLoss``) samples
+    maps and label at the same voxels; of skeletons one voxel wide it leaves parts.
 
     Subclasses compute the maps in :meth:`maps`.
 

@@ -13,7 +13,8 @@ class TubedSkeletond(AppendMapsd):
     """Append the tubed skeletons of a label's classes, as :class:`monai_cwmi.losses.SkeletonRecallLoss` needs them.
 
     A label ``(1, spatial)`` becomes ``(2, spatial)``: class indices, then the index of the class whose skeleton,
-    dilated by two pixels within the class, a pixel lies on; 0 elsewhere, and everywhere in the background.
+    dilated by two pixels within the class, a pixel lies on; 0 elsewhere, and everywhere in the background. Unlike the
+    other transforms of maps it has no ``foreground``: each class but 0 has a skeleton, and none is the others' border.
 
     Args:
         keys: Keys of the labels.

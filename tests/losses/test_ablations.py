@@ -134,8 +134,7 @@ def test_likeness_is_rewarded(distance: Distance, shape: tuple[int, ...], option
     perfect = SubbandDistanceLoss(distance=distance, lambda_ce=0, **options)(coarse, target)
     assert perfect.item() == pytest.approx(0, abs=1e-6)
     assert perfect < near < far
-    noisy = far + loss(logits + 5 * torch.randn(logits.shape), target)
-    assert noisy > 2 * far
+    assert far < loss(logits + 5 * torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)), target)
 
 
 @pytest.mark.parametrize("distance", DISTANCES)

@@ -37,8 +37,14 @@ def test_other_classes_stay_what_they_are_inside() -> None:
 
 @pytest.mark.parametrize("foreground", [-1, 2])
 def test_a_foreground_without_a_channel_is_named(foreground: int) -> None:
-    with pytest.raises(ValueError, match=rf"^foreground is class {foreground}, but input has 2 channels"):
+    with pytest.raises(ValueError, match=rf"^foreground is class {foreground}, but input has 2 channel"):
         ABWLoss(**EXCLUSIVE, foreground=foreground)(torch.zeros(1, 2, 1, 7), with_maps(ABWLoss, LABEL))
+
+
+@pytest.mark.parametrize("foreground", [-1, 0, 2])
+def test_a_single_channel_is_class_1(foreground: int) -> None:
+    with pytest.raises(ValueError, match=rf"^foreground is class {foreground}, but input has 1 channel.* is class 1"):
+        ABWLoss(sigmoid=True, foreground=foreground)(torch.zeros(1, 1, 1, 7), with_maps(ABWLoss, LABEL))
 
 
 def test_the_foreground_may_be_another_class() -> None:

@@ -18,6 +18,13 @@ def test_by_hand() -> None:
     assert loss.item() == pytest.approx((5 * 1 + 5 + MAP) * math.log(2) / 6)
 
 
+def test_the_border_may_be_class_0_of_a_single_channel() -> None:
+    turned = torch.cat((1 - LABEL, with_maps(BorderWeightedCELoss, LABEL)[:, 1:]), 1)
+    logits = torch.randn(1, 1, 1, 6, generator=torch.Generator().manual_seed(0)).double()
+    loss = BorderWeightedCELoss(sigmoid=True)
+    torch.testing.assert_close(loss(-logits, turned), loss(logits, with_maps(BorderWeightedCELoss, LABEL)))
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_the_map_acts_on_the_border_alone(channels: int) -> None:
     logits = torch.randn(1, channels, 1, 6, generator=torch.Generator().manual_seed(0)).double().requires_grad_()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from monai.data import MetaTensor
+from monai.losses import DeepSupervisionLoss
 from monai.networks import one_hot
 from monai.transforms import Compose, RandFlipd, RandRotate90d
 
@@ -152,6 +153,21 @@ def test_metatensors_give_a_plain_number(loss_type: type[MappedLoss]) -> None:
     found = loss_type(**EXCLUSIVE)(MetaTensor(logits), MetaTensor(target))
     assert type(found) is torch.Tensor
     torch.testing.assert_close(found, loss_type(**EXCLUSIVE)(logits, target))
+
+
+@pytest.mark.parametrize("loss_type", LOSSES)
+@pytest.mark.parametrize("shape", [(12, 10), (8, 6, 10)])
+def test_deep_supervision_shrinks_maps_with_the_label(loss_type: type[MappedLoss], shape: tuple[int, ...]) -> None:
+    logits, target = example(loss_type, shape, 2, 255)
+    every_second = (slice(None), slice(None), *[slice(None, None, 2)] * len(shape))
+    nearest = (slice(None), slice(None), *[slice(1, None, 2)] * len(shape))  # the voxels that interpolation takes
+    loss = loss_type(**EXCLUSIVE, ignore_index=255)
+    logits = logits.detach().float().requires_grad_()  # as it adds in
+    heads = [logits, logits[every_second]]
+    found = DeepSupervisionLoss(loss)(heads, target)
+    torch.testing.assert_close(found, loss(logits, target) + 0.5 * loss(heads[1], target[nearest]))
+    (gradient,) = torch.autograd.grad(found, logits)
+    assert gradient.isfinite().all()
 
 
 @pytest.mark.parametrize("loss_type", LOSSES)

@@ -160,6 +160,17 @@ def test_autocast_and_meta_tensors_change_nothing() -> None:
         torch.testing.assert_close(found, loss(half.float(), labels))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_sure_and_wrong_probabilities_keep_their_gradient(dtype: torch.dtype) -> None:
+    probabilities = torch.tensor([0.0, 1.0], dtype=dtype).reshape(1, 1, 1, 2).requires_grad_()
+    value = PreparedLoss(FocalLoss(), takes_logits=True)(probabilities, torch.tensor([[[[1.0, 0.0]]]]))
+    gradient = torch.autograd.grad(value, probabilities)[0].flatten()
+    assert value.item() == pytest.approx(-math.log(torch.finfo(dtype).eps), rel=2e-2)
+    assert gradient.isfinite().all()
+    assert gradient[0] < -1
+    assert gradient[1] > 1
+
+
 def test_deep_supervision_may_wrap_it() -> None:
     logits, labels = example((16, 12))
     logits = logits.float()

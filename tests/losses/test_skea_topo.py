@@ -69,7 +69,7 @@ def test_its_range_is_checked(value: float) -> None:
 
 
 def test_a_foreground_without_a_channel_is_named() -> None:
-    with pytest.raises(ValueError, match=r"^foreground is class 2, but input has 2 channels"):
+    with pytest.raises(ValueError, match=r"^foreground is class 2, but input has 2 channel"):
         SkeaTopoLoss(**EXCLUSIVE, foreground=2)(torch.zeros(1, 2, 15, 21), TARGET)
 
 

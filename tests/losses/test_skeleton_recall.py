@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+from monai.losses import DeepSupervisionLoss
 from monai.networks import one_hot
 
 from monai_cwmi.losses import SkeletonRecallLoss
@@ -129,6 +130,16 @@ def test_autocast_and_meta_tensors_change_nothing() -> None:
         found = SkeletonRecallLoss(**MULTI_CLASS)(MetaTensor(half), MetaTensor(target))
     assert type(found) is torch.Tensor
     torch.testing.assert_close(found, SkeletonRecallLoss(**MULTI_CLASS)(half.float(), target))
+
+
+def test_deep_supervision_shrinks_the_tubes_with_the_label() -> None:
+    logits, target = example((20, 16))
+    logits = logits.float()
+    loss = SkeletonRecallLoss(**MULTI_CLASS)
+    nearest = target[..., 1::2, 1::2]  # the voxels that interpolation takes
+    assert nearest[:, 1].any()
+    expected = loss(logits, target) + 0.5 * loss(logits[..., ::2, ::2], nearest)
+    torch.testing.assert_close(DeepSupervisionLoss(loss)([logits, logits[..., ::2, ::2]], target), expected)
 
 
 def test_bad_input_is_named() -> None:

@@ -12,13 +12,13 @@ from monai_cwmi.maps.adaptive_boundary import adaptive_boundary_weights
 
 
 def reference(label: np.ndarray) -> np.ndarray:
-    """The definition, pixel by pixel, of a label in which no object fills the image."""
+    """The definition, pixel by pixel, of a label with a border."""
     as_border, as_object = 30.0 * (label == 1), np.zeros(label.shape)
     components = connect(label == 0, connectivity=1)
-    outside = np.argwhere(label != 0)
+    border = np.argwhere(label == 1)
     for number in range(1, components.max() + 1):
         places = np.argwhere(components == number)
-        depths = [distances(pixel, outside).min() for pixel in places]
+        depths = [distances(pixel, border).min() for pixel in places]
         sigma = max(depths) / 2.58
         for pixel, depth in zip(places, depths, strict=True):
             as_border[tuple(pixel)] = 10 * math.exp(-(depth**2) / (2 * sigma**2))
@@ -26,10 +26,10 @@ def reference(label: np.ndarray) -> np.ndarray:
     return np.stack((as_border, as_object))
 
 
-HAVE_OUTSIDE = [label for label in [*LABELS, *DEGENERATE.values()] if (label != 0).any()]
+HAVE_BORDER = [label for label in [*LABELS, *DEGENERATE.values()] if (label == 1).any()]
 
 
-@pytest.mark.parametrize("label", HAVE_OUTSIDE)
+@pytest.mark.parametrize("label", HAVE_BORDER)
 def test_the_maps_are_their_equations(label: np.ndarray) -> None:
     found = adaptive_boundary_weights(*masks(label))
     np.testing.assert_allclose(found, reference(label), rtol=1e-12)
@@ -42,6 +42,21 @@ def test_an_object_that_fills_the_image_is_all_interior(shape: tuple[int, ...]) 
     as_border, as_object = adaptive_boundary_weights(*masks(np.zeros(shape, dtype=int)))
     np.testing.assert_array_equal(as_object, 10)
     np.testing.assert_allclose(as_border, 10 * math.exp(-(2.58**2) / 2))
+
+
+def test_unlabelled_pixels_are_no_border() -> None:
+    label = np.full((7, 40), UNLABELLED)
+    label[:, 5:30] = 0
+    as_border, as_object = adaptive_boundary_weights(*masks(label))  # no border anywhere
+    np.testing.assert_array_equal(as_object, 10 * (label == 0))
+    np.testing.assert_allclose(as_border, 10 * math.exp(-(2.58**2) / 2) * (label == 0))
+    label[:, :5] = 1  # on one side only: the object's depth is reached at the other
+    as_border, as_object = adaptive_boundary_weights(*masks(label))
+    assert (as_border > as_object).tolist() == [[True] * 17 + [False] * 23] * 7
+    # As where the image ends.
+    np.testing.assert_array_equal(
+        adaptive_boundary_weights(*masks(label[:, :30])), np.stack((as_border, as_object))[..., :30]
+    )
 
 
 def test_the_border_grows_by_half_of_an_objects_depth() -> None:

@@ -49,8 +49,9 @@ def test_what_stands_for_a_lost_skeleton_is_in_the_middle() -> None:
     mask = np.zeros((9, 9, 9), bool)
     mask[2:6, 2:6, 2:6] = True
     assert not skeletonize(mask).any()
-    ((place),) = np.argwhere(skeleton(mask))
-    assert ((place == 3) | (place == 4)).all()
+    for box in (mask, mask[2:6, 2:6, 2:6]):  # which fills the array
+        ((place),) = np.argwhere(skeleton(box))
+        assert ((place == box.shape[0] // 2 - 1) | (place == box.shape[0] // 2)).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 5), (1, 9), (4, 4, 4), (1, 1, 1)])

@@ -62,3 +62,5 @@ def test_bad_labels_are_named() -> None:
     with pytest.raises(KeyError, match="label"):
         TubedSkeletond("label")({})
     assert TubedSkeletond("label", allow_missing_keys=True)({}) == {}
+    with pytest.raises(TypeError, match="foreground"):  # each class has a skeleton
+        TubedSkeletond("label", foreground=1)  # type: ignore[call-arg]

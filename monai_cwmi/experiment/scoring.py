@@ -67,7 +67,6 @@ def score(scored: Scored, *, foreground: int, component_value: int) -> dict[str,
     prediction, target, labelled = scored
     inside, truth = (each[:, foreground : foreground + 1] for each in (prediction, target))
     components: dict[str, Any] = {"component_value": component_value, "mask": labelled}
-    betti = functional.betti_error(inside, truth, **components)
     surface = {"include_background": True, "spacing": None}
     distance = compute_average_surface_distance(inside.float(), truth.float(), symmetric=True, **surface)
     surface_dice = compute_surface_dice(inside.float(), truth.float(), [SURFACE_TOLERANCE], **surface)
@@ -77,8 +76,8 @@ def score(scored: Scored, *, foreground: int, component_value: int) -> dict[str,
         "vi": functional.variation_of_information(inside, truth, **components),
         "ari": functional.adjusted_rand_index(inside, truth, **components),
         "mhd": functional.modified_hausdorff(inside, truth, mask=labelled),
-        "betti0": betti[:, 0],
-        "betti1": betti[:, 1],
+        "betti0": functional.betti_error(inside, truth, dimension=0, **components),
+        "betti1": functional.betti_error(inside, truth, dimension=1, **components),
         "cldice": functional.cl_dice(inside, truth, mask=labelled),
         "assd": distance,
         "surface_dice": surface_dice,

@@ -146,30 +146,25 @@ class ModifiedHausdorffMetric(_StructureMetric):
 
 
 class BettiErrorMetric(_StructureMetric):
-    """Error of one Betti number; less is better.
+    """Error of the Betti numbers; less is better.
 
     See :func:`monai_cwmi.metrics.functional.betti_error`, and :class:`VariationOfInformationMetric` for inputs, the
     other arguments and exceptions.
 
     Args:
-        dimension: 0 for the number of components, 1 for that of holes or tunnels.
-
-    Raises:
-        ValueError: When ``dimension`` is neither.
+        dimension: 0 for the number of components alone, 1 for that of holes or tunnels. Default: the sum of both.
     """
 
     def __init__(
         self,
         include_background: bool = True,
-        dimension: int = 0,
+        dimension: int | None = None,
         component_value: int = 1,
         connectivity: int = 1,
         reduction: MetricReduction | str = MetricReduction.MEAN,
         get_not_nans: bool = False,
     ) -> None:
-        if dimension not in (0, 1):
-            raise ValueError(f"dimension must be 0 or 1, got {dimension}.")
-        score = partial(_betti_error, dimension, component_value=component_value, connectivity=connectivity)
+        score = partial(betti_error, dimension=dimension, component_value=component_value, connectivity=connectivity)
         super().__init__(score, include_background, reduction, get_not_nans)
 
 
@@ -187,7 +182,3 @@ class ClDiceMetric(_StructureMetric):
         get_not_nans: bool = False,
     ) -> None:
         super().__init__(cl_dice, include_background, reduction, get_not_nans)
-
-
-def _betti_error(dimension: int, prediction: Tensor, target: Tensor, **options: Any) -> Tensor:
-    return betti_error(prediction, target, **options)[:, dimension]

@@ -42,9 +42,9 @@ def save_panels(
     Args:
         path: file to write; its suffix sets the format. Folders on the way are made.
         image: grey values, in any range, of shape (rows, columns), or (X, Y, Z) with the axes of a volume running to
-            the patient's right, front and head.
-        prediction: class indices, of the same shape.
-        target: class indices, of the same shape.
+            the patient's right, front and head; or red, green and blue (rows, columns, 3), in one range.
+        prediction: class indices, of the same shape without the colours.
+        target: the same.
         class_names: names for the legend, the background's first. From the eighth on, colours repeat.
         spacing: the distance between pixels or voxels along each axis, in any unit. Default: the same along all.
 
@@ -58,21 +58,24 @@ def save_panels(
     """
     panels = {"image": image, "target": target, "prediction": prediction}
     arrays = {title: convert_to_numpy(array) for title, array in panels.items() if array is not None}
-    steps = [1.0] * arrays["image"].ndim if spacing is None else [float(step) for step in spacing]
-    _check(arrays, class_names, steps)
+    has_colours = arrays["image"].ndim == 3 and arrays["image"].shape == (*arrays["prediction"].shape, 3)
+    shape = arrays["image"].shape[:2] if has_colours else arrays["image"].shape
+    steps = [1.0] * len(shape) if spacing is None else [float(step) for step in spacing]
+    _check(arrays, shape, class_names, steps)
+    # A few voxels of metal would leave all tissue of a scan the same grey.
+    black, white = np.percentile(arrays["image"], (0, 100) if len(shape) == 2 else (0.5, 99.5))
+    arrays["image"] = ((arrays["image"] - black) / ((white - black) or 1)).clip(0, 1)
     labels = arrays.get("target", arrays["prediction"])
     place = [fullest_slice(labels, axis) for axis in range(labels.ndim)]
     views = {title: slices_at(array, place) for title, array in arrays.items()}
     # The steps between the rows and between the columns of each view.
     pitches = [steps] if len(steps) == 2 else [[steps[1], steps[0]], [steps[2], steps[0]], [steps[2], steps[1]]]
-    sizes = np.array([view.shape for view in views["image"]]) * pitches
+    sizes = np.array([view.shape[:2] for view in views["image"]]) * pitches
     heights = PANEL_WIDTH * sizes[:, 0] / sizes[:, 1].max()
     figure = Figure(figsize=(PANEL_WIDTH * len(arrays), heights.sum() + LEGEND_HEIGHT), dpi=DPI, layout="constrained")
     grid = figure.subplots(len(pitches), len(arrays), squeeze=False, height_ratios=heights)
     colours = [COLOURS[index % len(COLOURS)] for index in range(len(class_names) - 1)]
-    # A few voxels of metal would leave all tissue of a scan the same grey.
-    black, white = np.percentile(arrays["image"], (0, 100) if len(steps) == 2 else (0.5, 99.5))
-    greys = {"cmap": "gray", "vmin": black, "vmax": white}
+    greys = {"cmap": "gray", "vmin": 0, "vmax": 1}
     classes = {"cmap": ListedColormap(colours), "vmin": 0.5, "vmax": len(class_names) - 0.5, "alpha": OPACITY}
     for column, title in zip(grid.T, arrays, strict=True):
         column[0].set_title(title.capitalize(), fontsize=16)
@@ -99,17 +102,20 @@ def fullest_slice(labels: np.ndarray, axis: int) -> int:
 
 def slices_at(array: np.ndarray, place: Sequence[int]) -> list[np.ndarray]:
     """An image as it is; an axial, a coronal and a sagittal slice of a volume, front or head up."""
-    if array.ndim == 2:
+    if len(place) == 2:
         return [array]
     return [array.take(place[axis], axis).T[::-1, ::-1] for axis in (2, 1, 0)]
 
 
-def _check(arrays: dict[str, np.ndarray], class_names: Sequence[str], spacing: Sequence[float]) -> None:
+def _check(
+    arrays: dict[str, np.ndarray], shape: tuple[int, ...], class_names: Sequence[str], spacing: Sequence[float]
+) -> None:
     if len(class_names) < 2:
         raise ValueError(f"class_names must hold 2 names at least, got {len(class_names)}.")
-    shape = arrays["image"].shape
     if len(shape) not in (2, 3):
-        raise ValueError(f"image must have the shape (rows, columns) or (X, Y, Z), got {tuple(shape)}.")
+        raise ValueError(
+            f"image must have the shape (rows, columns), (rows, columns, 3) or (X, Y, Z), got {tuple(shape)}."
+        )
     if len(spacing) != len(shape) or min(spacing) <= 0:
         raise ValueError(f"spacing must hold {len(shape)} positive numbers, one for each axis, got {list(spacing)}.")
     for title in arrays.keys() - {"image"}:

@@ -17,7 +17,8 @@ from monai_cwmi.pictures.panels import save_panels
 class SavePanelsd(MapTransform):
     """Save image, target and prediction side by side, as ``<image file>_<key>.png``.
 
-    Images and labels are of shape (1, X, Y) or (1, X, Y, Z); of an image with more channels, the first is drawn.
+    Images and labels are of shape (1, X, Y) or (1, X, Y, Z). An image (3, X, Y) is drawn in colour; of others with more
+    channels, the first is drawn.
     MONAI's reader of PNG files puts the horizontal axis first, and the picture is drawn upright. Of a volume, three
     slices are drawn, upright and in proportion whatever its orientation and voxel size, which the image's affine tells.
     The data pass through unchanged.
@@ -55,6 +56,8 @@ class SavePanelsd(MapTransform):
         """Save one picture for each key."""
         image = data[self.image_key]
         upright, spacing = _upright({self.image_key: image[:1]}, self.image_key, image.affine)
+        if image.ndim == 3 and len(image) == 3:
+            upright = image.permute(2, 1, 0)  # (Y, X, 3), red, green and blue
         # MONAI's evaluators store None for a label that a case does not have.
         has_target = data.get(self.label_key) is not None
         target = _upright(data, self.label_key, image.affine)[0] if has_target else None

@@ -85,7 +85,7 @@ def test_files_of_a_mac_are_passed_over(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", MAKERS)
 def test_an_empty_folder_says_where_to_obtain_it(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=rf"There is no \S+ in {tmp_path}/empty.* {name} .*at https://"):
+    with pytest.raises(FileNotFoundError, match=rf"There is no \S+.* in {tmp_path}/empty.* {name} .*at https://"):
         prepare_download(name, tmp_path / "empty", tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 

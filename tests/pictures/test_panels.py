@@ -62,6 +62,32 @@ def test_classes_are_drawn_where_they_are(tmp_path: Path, label: np.ndarray) -> 
     assert_colours(target, {"lower right"}, {"upper left"})
 
 
+@pytest.mark.parametrize("scale", [1.0, 1 / 255])
+def test_an_image_of_three_channels_is_drawn_in_colour(tmp_path: Path, label: np.ndarray, scale: float) -> None:
+    colours = np.zeros((40, 60, 3))
+    colours[:20, :30] = 255, 51, 0
+    colours[20:, 30:] = 0, 102, 204
+    picture = draw(tmp_path / "a.png", scale * colours - 1, label, np.zeros_like(label))
+    (image,), (target,), (prediction,) = (views(picture, panel, 3) for panel in range(3))
+    for view in (image, target):
+        corners = quarter_colours(view)
+        np.testing.assert_allclose(corners["upper left"], (255, 51, 0), atol=3)
+        np.testing.assert_allclose(corners["lower right"], (0, 102, 204), atol=3)
+    np.testing.assert_allclose(quarter_colours(prediction)["upper right"], 0.55 * ORANGE, atol=3)
+
+
+def test_a_volume_of_three_slices_has_no_colours(tmp_path: Path) -> None:
+    volume = np.zeros((20, 24, 3), np.uint8)
+    volume[5:, 5:, 1:] = 1
+    picture = draw(tmp_path / "a.png", volume, np.zeros_like(volume))
+    assert len(views(picture, 0, 2)) == 3
+    assert all((view == view[..., :1]).all() for view in views(picture, 0, 2))
+
+
+def test_an_image_of_one_colour_is_drawn(tmp_path: Path, label: np.ndarray) -> None:
+    draw(tmp_path / "a.png", np.full((40, 60, 3), 7), label)
+
+
 @pytest.fixture
 def volume() -> np.ndarray:
     """One class at the right front, another at the upper left and in one slice at the lower back too."""
@@ -146,6 +172,10 @@ def test_bad_input_is_named(tmp_path: Path, label: np.ndarray) -> None:
     path = tmp_path / "a.png"
     with pytest.raises(ValueError, match=r"image must have the shape .*, got \(1, 1, 40, 60\)"):
         save_panels(path, label[None, None], label, class_names=NAMES)
+    with pytest.raises(ValueError, match=r"image must have the shape .*, got \(40, 60, 3, 1\)"):
+        save_panels(path, np.zeros((40, 60, 3, 1)), label, class_names=NAMES)
+    with pytest.raises(ValueError, match=r"prediction has the shape \(40, 60\), the image \(40, 60, 4\)"):
+        save_panels(path, np.zeros((40, 60, 4)), label, class_names=NAMES)
     with pytest.raises(ValueError, match=r"spacing must hold 2 positive numbers, .*, got \[1.0, 1.0, 2.0\]"):
         save_panels(path, label, label, class_names=NAMES, spacing=(1, 1, 2))
     with pytest.raises(ValueError, match=r"spacing must hold 2 positive numbers, .*, got \[1.0, 0.0\]"):

@@ -42,7 +42,16 @@ def test_a_case_without_a_label(case: Any, rings_dir: Path, tmp_path: Path, abse
     np.testing.assert_array_equal(read(tmp_path / "test_image_pred.png"), read(tmp_path / "expected.png"))
 
 
-def test_the_first_of_several_channels_is_drawn(case: Any, tmp_path: Path) -> None:
+def test_three_channels_are_drawn_in_colour(case: Any, rings_dir: Path, tmp_path: Path) -> None:
+    colours = torch.cat((case["image"], 0 * case["image"], 255 - case["image"]))
+    SavePanelsd("pred", tmp_path, NAMES)(case | {"image": colours})
+    image, *labels = (read(rings_dir / f"{name}.png") for name in ("test_image", "validation_label", "test_label"))
+    upright = np.stack((image, 0 * image, 255 - image), -1)
+    save_panels(tmp_path / "expected.png", upright, *labels, class_names=NAMES)
+    np.testing.assert_array_equal(read(tmp_path / "test_image_pred.png"), read(tmp_path / "expected.png"))
+
+
+def test_the_first_of_two_channels_is_drawn(case: Any, tmp_path: Path) -> None:
     SavePanelsd("pred", tmp_path / "one", NAMES)(case)
     SavePanelsd("pred", tmp_path / "two", NAMES)(case | {"image": torch.cat((case["image"], 0 * case["image"]))})
     one, two = (read(tmp_path / name / "test_image_pred.png") for name in ("one", "two"))

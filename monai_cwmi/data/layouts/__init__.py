@@ -44,7 +44,8 @@ def prepare_download(
               no test image has a label, the training images alone make all sections, and a line is printed.
             - ``"glas"``: ``train_*.bmp``, ``testA_*.bmp``, ``testB_*.bmp`` and a ``*_anno.bmp`` for each.
             - ``"snemi3d"``: ``train-input.tif`` and ``train-labels.tif``, of as many pages.
-            - ``"massachusetts_roads"``: ``tiff/train/*.tiff`` and ``tiff/train_labels/*.tif``.
+            - ``"massachusetts_roads"``: ``tiff/train/*.tiff`` and ``tiff/train_labels/*.tif``, or
+              ``train/sat/*.tiff`` and ``train/map/*.tif``.
         cache_dir: the folder to keep it in. Default: the environment variable ``MONAI_CWMI_CACHE``, else the user's
             cache directory.
 

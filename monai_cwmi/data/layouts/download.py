@@ -50,21 +50,21 @@ class Download:
     prepare: Callable[[Sequence[Pair], Path], None]
 
 
-def find_root(folder: Path, pattern: str) -> Path:
+def find_root(folder: Path, *patterns: str) -> Path:
     """Find where a download begins: in the folder, or in a folder inside it, as archives often unpack.
 
     Args:
         folder: what the user names.
-        pattern: of files that a download has, seen from where it begins.
+        patterns: of files that a download has, seen from where it begins; those of one pattern suffice.
 
     Raises:
         FileNotFoundError: When no such file is there.
         ValueError: When several downloads are there.
     """
     inner = [path for path in visible(folder) if path.is_dir()]
-    roots = [root for root in (folder, *inner) if list_files(root, pattern)]
+    roots = [root for root in (folder, *inner) if any(list_files(root, pattern) for pattern in patterns)]
     if not roots:
-        raise FileNotFoundError(f"There is no {pattern} in {folder}, nor in a folder inside it.")
+        raise FileNotFoundError(f"There is no {' and no '.join(patterns)} in {folder}, nor in a folder inside it.")
     if len(roots) > 1:
         raise ValueError(f"There are several downloads: {', '.join(map(str, roots))}. Give one of these folders.")
     return roots[0]

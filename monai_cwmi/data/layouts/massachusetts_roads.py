@@ -24,6 +24,8 @@ from monai_cwmi.data.layouts.download import (
 from monai_cwmi.data.writing import write_dataset
 
 ROADS_SOURCE = "https://www.cs.toronto.edu/~vmnih/data"
+# Folders of images and of their labels: as copies have them, Kaggle's for one, and as on the page of the source.
+ROADS_FOLDERS = {"tiff/train": "tiff/train_labels", "train/sat": "train/map"}
 # As in the paper, this many are drawn from so many that show most road.
 ROADS_DRAWN, ROADS_CANDIDATES = 120, 300
 ROADS_METADATA = {
@@ -40,11 +42,12 @@ ROADS_METADATA = {
 
 
 def _find(folder: Path) -> list[Pair]:
-    tiff = find_root(folder, "tiff/train/*.tiff") / "tiff"
-    expected = {image: tiff / "train_labels" / f"{image.stem}.tif" for image in list_files(tiff, "train/*.tiff")}
-    pairs = pair_files(expected, list_files(tiff, "train_labels/*.tif"))
+    root = find_root(folder, *(f"{images}/*.tiff" for images in ROADS_FOLDERS))
+    images, labels = next((root / i, root / j) for i, j in ROADS_FOLDERS.items() if list_files(root / i, "*.tiff"))
+    expected = {image: labels / f"{image.stem}.tif" for image in list_files(images, "*.tiff")}
+    pairs = pair_files(expected, list_files(labels, "*.tif"))
     if len(pairs) < ROADS_DRAWN:
-        raise FileNotFoundError(f"{tiff / 'train'} has {len(pairs)} images only, of which {ROADS_DRAWN} are drawn.")
+        raise FileNotFoundError(f"{images} has {len(pairs)} images only, of which {ROADS_DRAWN} are drawn.")
     return pairs
 
 

@@ -1,8 +1,8 @@
 """How well the structure of a binary mask is kept: pure functions, one number for each image.
 
 All take a prediction and a target ``(B, 1, H, W)`` or ``(B, 1, H, W, D)``, bool or of the values 0 and 1, on any
-device, and give ``(B,)`` (:func:`betti_error`: ``(B, 2)``) in float32 on the prediction's device. They are computed
-with NumPy on the CPU and have no gradient.
+device, and give ``(B,)`` in float32 on the prediction's device. They are computed with NumPy on the CPU and have no
+gradient.
 
 ``mask``, of the same shape, is false where the target is not labelled. Such pixels may hold anything. They are in no
 component, in no table, point set or skeleton, and an image that has no other pixel scores NaN.

@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 
 def score_images(
-    score: Callable[[Mask, Mask, Mask], float | tuple[float, ...]],
+    score: Callable[[Mask, Mask, Mask], float],
     prediction: Tensor,
     target: Tensor,
     mask: Tensor | None,
@@ -30,8 +30,7 @@ def score_images(
         mask: The same shape, bool; ``None`` where all is labelled.
 
     Returns:
-        ``(B,)``, or ``(B, n)`` for scores of n numbers, in float32 on the prediction's device; NaN for images that are
-        labelled nowhere.
+        ``(B,)`` in float32 on the prediction's device; NaN for images that are labelled nowhere.
 
     Raises:
         TypeError: When ``mask`` is not bool.

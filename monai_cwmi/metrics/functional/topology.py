@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from skimage.measure import euler_number
 from torch import Tensor
 
@@ -13,12 +14,18 @@ from monai_cwmi.metrics.functional.masks import Mask, label_components, score_im
 
 
 def betti_error(
-    prediction: Tensor, target: Tensor, *, component_value: int = 1, connectivity: int = 1, mask: Tensor | None = None
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    dimension: int | None = None,
+    component_value: int = 1,
+    connectivity: int = 1,
+    mask: Tensor | None = None,
 ) -> Tensor:
     r"""How far the first two Betti numbers of the prediction are from the target's.
 
     .. math::
-        |b_k(P) - b_k(T)|, \quad k = 0, 1
+        \sum_{k = 0}^1 |b_k(P) - b_k(T)|
 
     :math:`b_0` counts components. :math:`b_1` counts holes in the plane, and in space tunnels and handles. It follows
     from the Euler characteristic: :math:`b_1 = b_0 - \chi` in the plane, and :math:`b_1 = b_0 + b_2 - \chi` in space
@@ -28,6 +35,7 @@ def betti_error(
     Args:
         prediction: Binary masks ``(B, 1, H, W)`` or ``(B, 1, H, W, D)``.
         target: The same shape.
+        dimension: 0 for the error of :math:`b_0` alone, 1 for that of :math:`b_1`. Default: the sum of both.
         component_value: The Betti numbers are those of the region with this value.
         connectivity: 1 where the region's pixels touch through faces, and the number of axes where corners suffice.
             What is not the region is taken with the other of the two, as topology needs it; so 2 has no meaning in
@@ -35,7 +43,7 @@ def betti_error(
         mask: The same shape, bool, false where the target is not labelled.
 
     Returns:
-        ``(B, 2)``, the error of :math:`b_0` and that of :math:`b_1`.
+        ``(B,)``, whole numbers.
 
     Raises:
         TypeError: When ``mask`` is not bool.
@@ -45,13 +53,18 @@ def betti_error(
         >>> import torch
         >>> ring = torch.tensor([[[[1, 1, 1], [1, 0, 1], [1, 1, 1]]]])
         >>> betti_error(torch.ones_like(ring), ring)
-        tensor([[0., 1.]])
+        tensor([1.])
+        >>> betti_error(torch.ones_like(ring), ring, dimension=0)
+        tensor([0.])
 
     References:
         The error is used, for example, in X. Hu et al., "Topology-preserving deep image segmentation", NeurIPS 2019,
         https://arxiv.org/abs/1906.05404, there for patches.
     """
-    score = partial(_betti_error, component_value=component_value, connectivity=connectivity)
+    if dimension not in (None, 0, 1):
+        raise ValueError(f"dimension must be 0, 1 or None, got {dimension}.")
+    dimensions = slice(None) if dimension is None else slice(dimension, dimension + 1)
+    score = partial(_betti_error, dimensions, component_value=component_value, connectivity=connectivity)
     return score_images(score, prediction, target, mask)
 
 
@@ -94,15 +107,15 @@ def cl_dice(prediction: Tensor, target: Tensor, *, mask: Tensor | None = None) -
 
 
 def _betti_error(
-    prediction: Mask, target: Mask, labelled: Mask, component_value: int, connectivity: int
-) -> tuple[float, ...]:
+    dimensions: slice, prediction: Mask, target: Mask, labelled: Mask, component_value: int, connectivity: int
+) -> float:
     predicted, truth = (
         _betti_numbers(select_region(image, labelled, component_value), connectivity) for image in (prediction, target)
     )
-    return tuple(float(abs(p - t)) for p, t in zip(predicted, truth, strict=True))
+    return float(np.abs(predicted - truth)[dimensions].sum())
 
 
-def _betti_numbers(region: Mask, connectivity: int) -> tuple[int, int]:
+def _betti_numbers(region: Mask, connectivity: int) -> NDArray[np.int64]:
     if connectivity not in (1, region.ndim):
         raise ValueError(f"Betti numbers need connectivity 1 or {region.ndim} with {region.ndim} axes: {connectivity}.")
     components = label_components(region, connectivity).max()
@@ -111,7 +124,7 @@ def _betti_numbers(region: Mask, connectivity: int) -> tuple[int, int]:
         # Around the padded region the outside is one component, which is not a cavity.
         dual = 1 if connectivity == 3 else 3
         cavities = label_components(np.pad(~region, 1, constant_values=True), dual).max() - 1
-    return int(components), int(components + cavities - euler_number(region, connectivity))
+    return np.array([components, components + cavities - euler_number(region, connectivity)], np.int64)
 
 
 def _cl_dice(prediction: Mask, target: Mask, _labelled: Mask) -> float:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,23 @@ def test_the_draw_is_the_same_every_time(tmp_path: Path) -> None:
     folders = [prepare_download("massachusetts_roads", source, tmp_path / "cache") for source in sources]
     assert folders[0] != folders[1]
     assert stems(folders[0]) == stems(folders[1])
+
+
+def test_the_folders_of_the_source_are_read_like_those_of_copies(tmp_path: Path) -> None:
+    copy = make_massachusetts_roads(tmp_path / "copy", size=(6, 5))
+    source = shutil.copytree(copy / "tiff" / "train", tmp_path / "download" / "mass_roads" / "train" / "sat").parent
+    shutil.copytree(copy / "tiff" / "train_labels", source / "map")
+    folders = [
+        prepare_download("massachusetts_roads", tmp_path / name, tmp_path / name) for name in ("copy", "download")
+    ]
+    files = [{path.relative_to(folder): path for path in folder.rglob("*.*")} for folder in folders]
+    assert files[0].keys() == files[1].keys()
+    assert all(files[0][name].read_bytes() == files[1][name].read_bytes() for name in files[0])
+
+
+def test_neither_of_the_two_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"There is no tiff/train/\*\.tiff and no train/sat/\*\.tiff in"):
+        prepare_download("massachusetts_roads", tmp_path, tmp_path / "cache")
 
 
 def test_files_are_what_they_were(tmp_path: Path) -> None:

@@ -115,7 +115,12 @@ def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     compare.add_argument("--bundle", required=True, metavar="DIR", help="folder of a MONAI bundle, ours or another")
     compare.add_argument(
-        "--losses", required=True, nargs="+", metavar="LOSS", help="names in the catalogue, or YAML files of its form"
+        "--losses",
+        required=True,
+        nargs="+",
+        action="extend",
+        metavar="LOSS",
+        help="names in the catalogue, or YAML files of its form",
     )
     compare.add_argument("--out", required=True, metavar="DIR", help="folder for results, tables, figures and report")
     compare.add_argument("--seeds", type=_count, default=5, metavar="N", help="seeds 0 to N - 1 (default: 5)")
@@ -124,11 +129,17 @@ def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     compare.add_argument("--baseline", metavar="LOSS", help="compared with the others (default: CWMI, else the first)")
     compare.add_argument(
-        "--config", nargs="+", default=[], metavar="FILE", help="of the training (default: configs/train.json)"
+        "--config",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="of the training (default: configs/train.json)",
     )
     compare.add_argument(
         "--set",
         nargs="+",
+        action="extend",
         type=_entry,
         default=[],
         metavar="KEY=VALUE",
@@ -160,7 +171,7 @@ def _compare(options: argparse.Namespace) -> None:
         seeds=range(options.seeds),
         folds=options.folds,
         config_files=options.config,
-        overrides=dict(options.set),
+        overrides={key: _value(key, text) for key, text in options.set},
         baseline=options.baseline,
         foreground=options.foreground,
         component_value=options.component_value,
@@ -230,11 +241,20 @@ def _size(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split("x"))
 
 
-def _entry(text: str) -> tuple[str, Any]:
+def _entry(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise argparse.ArgumentTypeError(f"expected an entry as epochs=50, got {text!r}")
-    return key, yaml.safe_load(value)
+    return key, value
+
+
+def _value(key: str, text: str) -> Any:
+    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", text):  # 1e-3 is a text to PyYAML
+        return float(text)
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"--set {key}: {text!r} is no YAML: {' '.join(str(error).split())}") from error
 
 
 def _count(text: str) -> int:

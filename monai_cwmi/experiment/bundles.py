@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ignite.engine import Engine
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.transforms import Compose, Transform
 from monai.transforms.traits import RandomizableTrait
@@ -19,8 +20,10 @@ SUFFIXES = (".json", ".yaml", ".yml")
 # MONAI's names of what a bundle must have to be trained on other data; see monai.bundle.properties.
 TRAINING_DATA, TRAINING_TRANSFORM = "train#dataset#data", "train#dataset#transform"
 VALIDATION_DATA = "validate#dataset#data"
+TRAINER, EVALUATOR = "train#trainer", "validate#evaluator"
 # A comparison keeps its own records, and nothing is to be written into the bundle.
-_WRITERS = ("CheckpointSaver", "MetricsSaver", "ProgressBar", "TensorBoardStatsHandler", "TensorBoardImageHandler")
+_WRITERS = {"CheckpointSaver", "MetricsSaver", "ProgressBar", "TensorBoardStatsHandler", "TensorBoardImageHandler"}
+_WRITERS |= {"MLFlowHandler", "SaveImaged", "SavePanelsd"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def find_bundle(
 
     Raises:
         FileNotFoundError: When there is no such folder or file.
+        ValueError: When an override cannot be kept in a file.
     """
     folder = Path(root).resolve()
     if not folder.is_dir():
@@ -71,11 +75,25 @@ def find_bundle(
         if path is None:
             raise FileNotFoundError(f"There is no config file {name}, here or in {folder / 'configs'}.")
         paths.append(str(path.resolve()))
-    return Bundle(str(folder), paths, dict(overrides))
+    return Bundle(str(folder), paths, _plain(overrides))
 
 
-def open_bundle(bundle: Bundle, overrides: Mapping[str, Any], *, evaluation: bool = False) -> ConfigWorkflow:
-    """Read a bundle's training, with nothing in it that writes files, and run its ``initialize``.
+class Silenced:
+    """Stands where a bundle has a handler or a transform that writes files, and does nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def attach(self, engine: Engine) -> None:
+        """As a handler."""
+
+    def __call__(self, data: Any) -> Any:
+        """As a transform."""
+        return data
+
+
+def read_bundle(bundle: Bundle, overrides: Mapping[str, Any], *, evaluation: bool = False) -> ConfigParser:
+    """Read a bundle's training, with nothing in it that writes files. Nothing of it is run.
 
     Args:
         bundle: Which.
@@ -87,11 +105,22 @@ def open_bundle(bundle: Bundle, overrides: Mapping[str, Any], *, evaluation: boo
         files.append(str(found))
     if bundle.root not in sys.path:  # MONAI adds it too, but only when it runs
         sys.path.insert(1, bundle.root)
-    workflow = ConfigWorkflow(config_file=files, workflow_type="train", logging_file=False)
-    parser = workflow.parser
+    parser = ConfigParser()
+    parser.read_config(files)
+    if metadata := _find_config(Path(bundle.root), "metadata"):
+        parser.read_meta(metadata)
     own = {"bundle_root": bundle.root} if "bundle_root" in parser else {}
     parser.update(pairs=own | bundle.overrides | dict(overrides))
-    _disable_writers(parser.get())
+    parser.parse(reset=True)  # files that it names are part of it from here on
+    _silence_writers(parser.get())
+    parser.parse(reset=True)
+    return parser
+
+
+def open_bundle(bundle: Bundle, overrides: Mapping[str, Any]) -> ConfigWorkflow:
+    """Read a bundle's training as :func:`read_bundle` does, and run its ``initialize``."""
+    workflow = ConfigWorkflow(bundle.config_files, meta_file=[], logging_file=False, workflow_type="train")
+    workflow.parser = read_bundle(bundle, overrides)
     workflow.initialize()
     return workflow
 
@@ -100,23 +129,28 @@ def read_sections(bundle: Bundle) -> Sections:
     """The cases that a bundle trains, validates and, by its ``evaluate.json``, tests on.
 
     Raises:
-        ValueError: When the bundle does not name its data as MONAI's bundles do, or a case cannot be kept in a file.
+        ValueError: When the bundle does not name its parts as MONAI's bundles do, or a case has no image or cannot be
+            kept in a file.
     """
-    workflow = open_bundle(bundle, {})
-    missing = [name for name in (TRAINING_DATA, VALIDATION_DATA) if name not in workflow.parser]
+    parser = read_bundle(bundle, {})
+    missing = [name for name in (TRAINING_DATA, VALIDATION_DATA, TRAINER, EVALUATOR) if name not in parser]
     if missing:
         raise ValueError(
             f"The bundle {bundle.root} has no {' and no '.join(missing)}. A comparison needs MONAI's names of the "
-            "entries that hold the lists of cases."
+            "entries that hold the lists of cases, the trainer and the evaluator."
         )
-    training, validation = (workflow.parser.get_parsed_content(name) for name in (TRAINING_DATA, VALIDATION_DATA))
-    test = open_bundle(bundle, {}, evaluation=True).parser.get_parsed_content(VALIDATION_DATA)
+    training, validation = (parser.get_parsed_content(name) for name in (TRAINING_DATA, VALIDATION_DATA))
+    test = read_bundle(bundle, {}, evaluation=True).get_parsed_content(VALIDATION_DATA)
     sections = {"training": training, "validation": validation, "test": test}
+    for name, cases in sections.items():
+        for case in cases:
+            if not isinstance(case, Mapping) or "image" not in case:
+                raise ValueError(f"A case of the {name} section has no 'image', by which it is known: {case!r}.")
     return {name: [_plain(case) for case in cases] for name, cases in sections.items()}
 
 
 def find_loss(parser: ConfigParser) -> str:
-    """The entry of a bundle's loss: ``loss``, or the one inside of it, for deep supervision.
+    """The entry of a bundle's loss: ``loss``, or the one inside of it or that it names, for deep supervision.
 
     Raises:
         ValueError: When there is no entry of this name.
@@ -124,7 +158,10 @@ def find_loss(parser: ConfigParser) -> str:
     if "loss" not in parser:
         raise ValueError("The bundle has no entry 'loss'. Give one with --set, in its trainer's loss_function too.")
     outer = parser["loss"]
-    return "loss#loss" if isinstance(outer, dict) and isinstance(outer.get("loss"), dict) else "loss"
+    inner = outer.get("loss") if isinstance(outer, dict) else None
+    if isinstance(inner, str) and inner.startswith("@"):
+        return inner[1:]
+    return "loss#loss" if isinstance(inner, dict) else "loss"
 
 
 def with_maps(transform: Transform | None, maps: Sequence[Transform]) -> Compose:
@@ -142,7 +179,11 @@ def with_maps(transform: Transform | None, maps: Sequence[Transform]) -> Compose
     own = Compose(transform).flatten().transforms
     is_random = [isinstance(each, RandomizableTrait) for each in own]
     position = is_random.index(True) if True in is_random else len(own)
-    return Compose([*own[:position], *maps, *own[position:]])
+    chain = [*own[:position], *maps, *own[position:]]
+    if not isinstance(transform, Compose):
+        return Compose(chain)
+    options = {name: getattr(transform, name) for name in ("map_items", "unpack_items", "lazy", "overrides")}
+    return Compose(chain, **options)
 
 
 def _find_config(root: Path, name: str) -> Path | None:
@@ -150,15 +191,16 @@ def _find_config(root: Path, name: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _disable_writers(config: Any) -> None:
+def _silence_writers(config: Any) -> None:
     if isinstance(config, dict):
+        # Not disabled: where others refer to it, MONAI would put None.
         if str(config.get("_target_", "")).rpartition(".")[2] in _WRITERS:
-            config["_disabled_"] = True
+            config["_target_"] = f"{__name__}.{Silenced.__name__}"
         for value in config.values():
-            _disable_writers(value)
+            _silence_writers(value)
     elif isinstance(config, list):
         for value in config:
-            _disable_writers(value)
+            _silence_writers(value)
 
 
 def _plain(value: Any) -> Any:
@@ -171,4 +213,4 @@ def _plain(value: Any) -> Any:
         return os.fspath(value)
     if value is None or isinstance(value, (str, int, float)):
         return value
-    raise ValueError(f"A case of the bundle holds {value!r}, which is neither a path nor a number nor a text.")
+    raise ValueError(f"{value!r} is neither a path nor a number nor a text, and cannot be kept with the comparison.")

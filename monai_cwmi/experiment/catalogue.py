@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from pydoc import locate
 from typing import Any
 
+import yaml
 from monai.bundle import ConfigComponent, ConfigParser
 
 CATALOGUE = Path(__file__).with_name("losses.yaml")
@@ -148,7 +150,12 @@ def _parameters(entry: Mapping[str, Any]) -> set[str]:
 def _read(path: Path) -> dict[str, Contestant]:
     if not path.is_file():
         raise ValueError(f"There is no file {path} with losses.")
-    content = ConfigParser.load_config_file(path)
+    try:
+        content = ConfigParser.load_config_file(path)
+    except (yaml.YAMLError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} must hold losses by name, got {content!r}.")
     contestants = {}
     for name, entry in content.items():
         try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import resource
 import statistics
 import sys
 import time
@@ -18,16 +16,18 @@ import numpy as np
 import pandas as pd
 import torch
 from ignite.engine import Engine, Events
-from monai.bundle import ConfigWorkflow
 from monai.data import MetaTensor
 from monai.engines.utils import IterationEvents
 from monai.handlers import ParamSchedulerHandler
 from monai.networks.utils import get_state_dict
-from monai.utils import set_determinism
+from monai.utils import optional_import, set_determinism
+from torch.utils.data import RandomSampler
 
 from monai_cwmi.experiment.bundles import TRAINING_DATA, TRAINING_TRANSFORM, VALIDATION_DATA, Bundle, open_bundle
 from monai_cwmi.experiment.scoring import as_classes, class_indices, score
 from monai_cwmi.training import EpochSeeder, KeepBest
+
+resource, _ON_UNIX = optional_import("resource")
 
 SPEC, ROWS, COSTS, EXAMPLE, WEIGHTS = "cell.json", "rows.csv", "costs.json", "example.npz", "model.pt"
 
@@ -63,25 +63,28 @@ def _train(bundle: Bundle, spec: Mapping[str, Any], folder: Path) -> dict[str, A
         workflow.parser[TRAINING_TRANSFORM] = {"_target_": target, "transform": own, "maps": spec["maps"]}
         workflow.initialize()
     set_determinism(spec["seed"])
-    if "network_def" in workflow.parser:  # first of all: a loss may draw random numbers when it is made
-        workflow.parser.get_parsed_content("network_def")
-    trainer = workflow.trainer
+    for name in ("network_def", "network"):  # first of all: a loss may draw random numbers when it is made
+        if name in workflow.parser:
+            workflow.parser.get_parsed_content(name)
+    trainer, evaluator = workflow.trainer, workflow.evaluator
+    if isinstance(getattr(evaluator.data_loader, "sampler", None), RandomSampler):
+        raise ValueError("validate#dataloader shuffles the images, so nobody could say which prediction is whose.")
     record = _Record(trainer)
     EpochSeeder(spec["seed"]).attach(trainer)
     loss = workflow.parser.get_parsed_content(spec["loss_id"])
+    check = partial(_check_classes, foreground=spec["foreground"], loss=loss, num_maps=len(spec["maps"]))
+    trainer.add_event_handler(IterationEvents.FORWARD_COMPLETED, check)
     for attribute, epochs in spec["starts"].items():
         _start_later(loss, attribute, epochs * trainer.state.max_epochs if epochs < 1 else epochs).attach(trainer)
-    evaluator = workflow.evaluator if "validate#evaluator" in workflow.parser else None
-    if evaluator is not None:
-        KeepBest(evaluator, trainer.network, folder / WEIGHTS, patience=trainer.state.max_epochs).attach(trainer)
+    KeepBest(evaluator, trainer.network, folder / WEIGHTS, patience=sys.maxsize).attach(trainer)
     workflow.run()
     workflow.finalize()
-    if not (folder / WEIGHTS).exists():
+    is_best = (folder / WEIGHTS).exists()
+    if not is_best:  # too short a training to be validated
         torch.save(get_state_dict(trainer.network), folder / WEIGHTS)
-    best = evaluator.state if evaluator is not None else None
     return record.costs() | {
-        "best_epoch": best.best_metric_epoch if best else trainer.state.epoch,
-        "validation": float(best.best_metric) if best else None,
+        "best_epoch": evaluator.state.best_metric_epoch if is_best else trainer.state.epoch,
+        "validation": float(evaluator.state.best_metric) if is_best else None,
         "epochs": trainer.state.epoch,
         "device": str(trainer.state.device),
         "threads": spec["threads"],
@@ -95,12 +98,11 @@ class _Record:
         self.trainer = trainer
         self.times: list[float] = []
         self.start = self.last = 0.0
-        self.parent = os.getppid()
         self.weights = _digest(hashlib.sha256(), *get_state_dict(trainer.network).values()).hexdigest()
         self.batches = hashlib.sha256()
         trainer.add_event_handler(Events.EPOCH_STARTED, self._begin)
         trainer.add_event_handler(IterationEvents.FORWARD_COMPLETED, self._see_batch)
-        trainer.add_event_handler(Events.ITERATION_COMPLETED, self._look_around)
+        trainer.add_event_handler(Events.ITERATION_COMPLETED, self._look_at_clock)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, self._end)
 
     def costs(self) -> dict[str, Any]:
@@ -108,6 +110,8 @@ class _Record:
         times = self.times[1:] or self.times
         if self.trainer.state.device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(self.trainer.state.device) / 2**20
+        elif not _ON_UNIX:
+            peak = None
         else:
             unit = 2**20 if sys.platform == "darwin" else 2**10
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
@@ -128,16 +132,16 @@ class _Record:
         if (engine.state.iteration - 1) % engine.state.epoch_length == 0:
             _digest(self.batches, engine.state.output["image"])
 
-    def _look_around(self) -> None:
+    def _look_at_clock(self, engine: Engine) -> None:
+        if engine.state.iteration % engine.state.epoch_length == 0 and engine.state.device.type == "cuda":
+            torch.cuda.synchronize(engine.state.device)  # what is still to be computed is a cost of this epoch
         self.last = time.perf_counter()
-        if os.getppid() != self.parent:  # killed; a new one may begin this cell anew
-            sys.exit("The comparison that this cell belongs to has gone.")
 
 
 def _test(bundle: Bundle, spec: Mapping[str, Any], folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     cases = spec["sections"]["test"]
     workflow = open_bundle(bundle, {VALIDATION_DATA: cases, spec["loss_id"]: spec["loss_config"]})
-    evaluator = _evaluator(workflow)
+    evaluator = workflow.evaluator
     evaluator.network.load_state_dict(torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True))
     ignored = f"{spec['loss_id']}#ignore_index"
     ignore_index = workflow.parser.get_parsed_content(ignored) if ignored in workflow.parser else None
@@ -146,8 +150,7 @@ def _test(bundle: Bundle, spec: Mapping[str, Any], folder: Path) -> tuple[list[d
     example: dict[str, Any] = {}
 
     def count_channels(engine: Engine) -> None:
-        channels = engine.state.output["pred"].shape[1]
-        engine.state.num_classes = max(channels, 2)  # one channel is one class and its background
+        engine.state.num_classes = _count_classes(engine.state.output["pred"])
 
     def keep(engine: Engine) -> None:
         for output in engine.state.output:
@@ -178,10 +181,21 @@ def image_names(cases: list[dict[str, Any]]) -> list[str]:
     return [Path(*path.parts[-depth:]).as_posix() for path in paths]
 
 
-def _evaluator(workflow: ConfigWorkflow) -> Engine:
-    if "validate#evaluator" not in workflow.parser:
-        raise ValueError("The bundle has no validate#evaluator, which is what predicts the test section.")
-    return workflow.evaluator
+def _check_classes(engine: Engine, foreground: int, loss: torch.nn.Module, num_maps: int) -> None:
+    """See by the first batch, and not after the training, whether its predictions can be scored."""
+    label, predicted = engine.state.output["label"], engine.state.output["pred"]
+    classes = _count_classes(predicted[0] if isinstance(predicted, (list, tuple)) else predicted)
+    if foreground >= classes:
+        raise ValueError(f"foreground is {foreground}, but the bundle has {classes} classes.")
+    if label.shape[1] > 1 and not num_maps and getattr(loss, "sigmoid", False):
+        raise ValueError(
+            f"The bundle's labels have {label.shape[1]} channels, each with a sigmoid of its own. A comparison needs "
+            "classes of which each pixel has one: softmax, or a single channel."
+        )
+
+
+def _count_classes(prediction: torch.Tensor) -> int:
+    return max(prediction.shape[1], 2)  # one channel is one class and its background
 
 
 def _start_later(loss: torch.nn.Module, attribute: str, epochs: float) -> ParamSchedulerHandler:

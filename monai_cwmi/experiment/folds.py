@@ -26,7 +26,8 @@ def split_sections(sections: Mapping[str, Sequence[Case]], folds: int) -> list[S
         The three sections of each fold.
 
     Raises:
-        ValueError: When there are fewer patients than a section of its own for each needs.
+        ValueError: When there are fewer patients than a section of its own for each needs, or a section to be taken as
+            it is has no case.
 
     Example:
         >>> cases = [{"image": f"{name}.png"} for name in "abcd"]
@@ -37,6 +38,12 @@ def split_sections(sections: Mapping[str, Sequence[Case]], folds: int) -> list[S
     if folds < 1:
         raise ValueError(f"folds must be at least 1, got {folds}.")
     if folds == 1:
+        empty = [name for name, cases in sections.items() if not cases]
+        if empty:
+            raise ValueError(
+                f"The bundle's {' and '.join(empty)} section has no images. Does it look for its data in the right "
+                "place (--set dataset_dir=...)? More folds than 1 make sections of what there is."
+            )
         return [{name: list(cases) for name, cases in sections.items()}]
     # A data set without a test section may name another's images again.
     pooled = list({str(case["image"]): case for cases in sections.values() for case in cases}.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import reprlib
@@ -83,7 +84,9 @@ class Plan:
 
 def cell_folder(out: Path, cell: Cell) -> Path:
     """Where the results of a training are; it appears when they are complete."""
-    slug = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in cell.loss)
+    slug = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in cell.loss).strip(".")
+    if slug != cell.loss:  # "a b" is not to share a folder with "a_b"
+        slug += "-" + hashlib.sha256(cell.loss.encode()).hexdigest()[:8]
     return out / "cells" / slug / f"fold{cell.fold}_seed{cell.seed}"
 
 

@@ -22,7 +22,12 @@ from monai_cwmi.experiment.tables import advantage_table, cost_table, metric_tab
 IN_PAPER = ("miou", "mdice", "vi", "ari", "mhd")  # its Table 1
 
 _MAX_EXAMPLES = 3
-_SAME = {"weights_digest": "first weights", "batches_digest": "batches", "device": "device", "threads": "threads"}
+_SAME = {
+    "weights_digest": "first weights",
+    "batches_digest": "first batches of the epochs",
+    "device": "device",
+    "threads": "threads",
+}
 
 
 def write_report(folder: str | os.PathLike[str]) -> list[Path]:
@@ -78,6 +83,7 @@ def write_report(folder: str | os.PathLike[str]) -> list[Path]:
             settings=_settings(plan["settings"]),
             trainings=len(cells),
             missing=_missing(out, cells, results),
+            seen=_seen_before(plan["settings"]),
             checks=[_check(costs, column, title) for column, title in _SAME.items()],
             tables=tables,
             advantages=[advantage_table(differences, each, baseline) for each in metrics] if len(losses) > 1 else [],
@@ -148,6 +154,18 @@ def _check(costs: pd.DataFrame, column: str, title: str) -> _Check:
             values = ", ".join(f"{loss} {value}" for loss, value in zip(group["loss"], group[column], strict=True))
             different.append(f"seed {seed}, fold {fold}: {values}")
     return _Check(title, compared, different)
+
+
+def _seen_before(settings: Mapping[str, Any]) -> list[str]:
+    """Test images that the models were trained or chosen on, in words, for each fold that has any."""
+    lines = []
+    for fold, sections in enumerate(settings.get("sections", [])):
+        tested = [str(case["image"]) for case in sections.get("test", [])]
+        for name in ("training", "validation"):
+            others = {str(case["image"]) for case in sections.get(name, [])}
+            if again := sum(image in others for image in tested):
+                lines.append(f"fold {fold}: {again} of {len(tested)} test images are in the {name} section too")
+    return lines
 
 
 def _settings(settings: Mapping[str, Any]) -> dict[str, str]:

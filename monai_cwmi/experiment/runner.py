@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from monai_cwmi.comparison.report import environment
-from monai_cwmi.experiment.bundles import find_bundle, find_loss, open_bundle, read_sections
+from monai_cwmi.experiment.bundles import find_bundle, find_loss, read_bundle, read_sections
 from monai_cwmi.experiment.catalogue import load_contestants, loss_config
 from monai_cwmi.experiment.cell import SPEC
 from monai_cwmi.experiment.folds import split_sections
@@ -84,9 +84,9 @@ def compare_losses(
 
     Raises:
         FileNotFoundError: When the bundle or a file of it does not exist.
-        ValueError: When a loss is unknown or cannot be made, an option is out of its range, the bundle lacks what is
-            needed, or the folder holds another comparison.
-        RuntimeError: When another process is at work in the folder.
+        ValueError: When a loss is unknown, an option is out of its range, the bundle lacks what is needed, or the
+            folder holds another comparison.
+        RuntimeError: When a loss cannot be made, or another process is at work in the folder.
 
     Example::
 
@@ -101,6 +101,8 @@ def compare_losses(
         raise ValueError(f"component_value must be 0 or 1, got {component_value}.")
     if not seeds:
         raise ValueError("There must be at least one seed.")
+    if foreground < 0:
+        raise ValueError(f"foreground must be the index of a class, got {foreground}.")
     gpus = torch.cuda.device_count()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = workers or gpus or max(1, cores // 4)
@@ -109,7 +111,7 @@ def compare_losses(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            parser = open_bundle(source, {}).parser
+            parser = read_bundle(source, {})
             loss_id = find_loss(parser)
             bundle_loss = parser[loss_id]
             configs = {name: loss_config(each, bundle_loss, foreground) for name, each in contestants.items()}
@@ -123,7 +125,7 @@ def compare_losses(
                 configs=configs,
                 loss_id=loss_id,
                 sections=split_sections(read_sections(source), folds),
-                seeds=list(seeds),
+                seeds=sorted({int(seed) for seed in seeds}),
                 baseline=baseline,
                 foreground=foreground,
                 component_value=component_value,
@@ -152,7 +154,7 @@ def _run_cells(out: Path, plan: Plan, workers: int, gpus: int) -> dict[Cell, str
             return
         device = devices.get()
         try:
-            failure = _run_cell(out, plan, cell, device, running)
+            failure = _run_cell(out, plan, cell, device, running, stopped)
         finally:
             devices.put(device)
         if failure and not stopped.is_set():
@@ -174,7 +176,12 @@ def _run_cells(out: Path, plan: Plan, workers: int, gpus: int) -> dict[Cell, str
 
 
 def _run_cell(
-    out: Path, plan: Plan, cell: Cell, device: str | None, running: set[subprocess.Popen[bytes]]
+    out: Path,
+    plan: Plan,
+    cell: Cell,
+    device: str | None,
+    running: set[subprocess.Popen[bytes]],
+    stopped: threading.Event,
 ) -> str | None:
     """Train in a process of its own; the last lines of its log if it fails."""
     folder = cell_folder(out, cell)
@@ -186,9 +193,16 @@ def _run_cell(
     if device is not None:
         variables["CUDA_VISIBLE_DEVICES"] = device
     command = [sys.executable, "-m", "monai_cwmi.experiment", str(partial)]
-    with (partial / LOG).open("wb") as log:
-        process = subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT)
+    with (
+        (partial / LOG).open("wb") as log,
+        # The pipe ends with this process, however that ends, and with the pipe the cell: see __main__.py.
+        subprocess.Popen(
+            command, env=variables, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT
+        ) as process,
+    ):
         running.add(process)
+        if stopped.is_set():  # since work began, and not seen there
+            process.terminate()
         status = process.wait()
         running.discard(process)
     if status:

@@ -12,9 +12,10 @@ in which, with :math:`I` images, :math:`S` seeds and the mean squares of the two
 .. math:: \operatorname{Var}(\bar d) = (MS_a + MS_b - MS_e) / (I S)
 
 without bias (J. Cornfield and J. W. Tukey, Ann. Math. Stat. 27, 1956; H. H. Clark, J. Verbal Learn. Verbal Behav. 12,
-1973: the quasi-F test). None of the three can be larger than their true sum, so the estimate is never taken smaller
-than the largest of them. Degrees of freedom are Satterthwaite's, of all three. In a cross-validation an image belongs
-to one fold, and the networks of a seed differ from fold to fold; the sum stays without bias for folds of equal size.
+1973: the quasi-F test). None of the three is expected to be larger than that sum, so the estimate is
+never taken smaller than with the largest of them alone. Degrees of freedom are Satterthwaite's, of all three. In a
+cross-validation an image belongs to one fold, and the networks of a seed differ from fold to fold; the sum stays
+without bias for folds of equal size.
 
 Simulated, the test at 5 % rejects a true null in at most 8 % of experiments with three or more seeds and in up to 13 %
 with two, which are few to judge all others by; it is the more careful, the smaller the effects of images and seeds are

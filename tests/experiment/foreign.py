@@ -26,6 +26,11 @@ loss:
   _target_: DiceLoss
   sigmoid: true
   smooth_nr: 0.1
+saver:
+  _target_: CheckpointSaver
+  save_dir: '@output_dir'
+  save_dict: {{model: '@network_def'}}
+  save_final: true
 load:
 - _target_: LoadImaged
   keys: [image, label]
@@ -45,14 +50,11 @@ train:
       - _target_: RandFlipd
         keys: [image, label]
         prob: 0.5
-  dataloader: {{_target_: DataLoader, dataset: '@train#dataset', batch_size: 2, shuffle: true}}
+  dataloader: {{_target_: DataLoader, dataset: '@train#dataset', batch_size: 2, shuffle: true, num_workers: 1}}
   inferer: {{_target_: SimpleInferer}}
   handlers:
   - {{_target_: ValidationHandler, validator: '@validate#evaluator', interval: 1, epoch_level: true}}
-  - _target_: CheckpointSaver
-    save_dir: '@output_dir'
-    save_dict: {{model: '@network_def'}}
-    save_final: true
+  - '@saver'
   trainer:
     _target_: SupervisedTrainer
     max_epochs: 2

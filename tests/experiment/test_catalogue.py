@@ -49,6 +49,14 @@ def test_entries_that_are_no_losses(tmp_path: Path, entry: str) -> None:
         load_contestants([str(path)])
 
 
+@pytest.mark.parametrize(("text", "message"), [("A: [1", "cannot be read"), ("[1, 2]", "must hold losses by name")])
+def test_files_without_losses(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_contestants([str(path)])
+
+
 def test_what_the_bundle_says_of_its_labels_goes_over() -> None:
     config = loss_config(Contestant({"_target_": "TverskyLoss", "alpha": 0.3}), OWN)
     assert config == {"_target_": "TverskyLoss", "alpha": 0.3} | SHARED

@@ -53,6 +53,11 @@ def test_folds_that_cannot_be(folds: int, message: str) -> None:
         split_sections(SECTIONS, folds)
 
 
+def test_a_section_without_images() -> None:
+    with pytest.raises(ValueError, match=r"training and test section has no images.*--set dataset_dir="):
+        split_sections({"training": [], "validation": CASES, "test": []}, 1)
+
+
 def test_two_folds_of_two_patients_have_no_validation_section() -> None:
     with pytest.raises(ValueError, match="need at least 3 patients"):
         split_sections({"training": CASES[:4]}, 2)

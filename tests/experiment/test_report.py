@@ -72,7 +72,7 @@ def test_all_that_is_written(make_results: MakeResults) -> None:
     for text in (
         *("rings_segmentation", "Baseline: CWMI", "All 18 trainings are complete", "2 folds, seeds 0, 1, 2"),
         *(metric.heading for metric in METRICS.values()),
-        *("first weights: identical (6 compared)", "batches: identical (6 compared)"),
+        *("first weights: identical (6 compared)", "first batches of the epochs: identical (6 compared)"),
         *('{"loss": {"_target_": "Dice"}, "maps": [], "starts": {}}', "images of fold 1 4 test", "torch 2.6.0"),
         *("Satterthwaite", "Holm"),
     ):
@@ -105,7 +105,8 @@ def test_one_loss_one_seed_one_image(make_results: MakeResults) -> None:
     assert pd.read_csv(out / "differences.csv").empty
     text = _Page(out / "report.html").text
     assert "nothing to compare it with" in text
-    assert "batches: nothing to compare" in text
+    assert "first batches of the epochs: nothing to compare" in text
+    assert "Not held out" not in text
 
 
 def test_one_seed_and_one_image_of_two_losses(make_results: MakeResults) -> None:
@@ -168,7 +169,20 @@ def test_conditions_that_were_not_equal(make_results: MakeResults) -> None:
     text = _Page(out / "report.html").text
     assert "first weights: different seed 0, fold 1: CE 99e9999, CWMI 0134e5678901234" in text
     assert "device: different seed 0, fold 1: CE cuda, CWMI cpu" in text
-    assert "batches: identical (2 compared)" in text
+    assert "first batches of the epochs: identical (2 compared)" in text
+
+
+def test_test_images_that_the_models_were_chosen_on(make_results: MakeResults) -> None:
+    out = make_results(["CE"], seeds=[0], folds=1, images=1, metrics=["miou"])
+    plan = json.loads((out / "plan.json").read_text())
+    cases = [{"image": "a.png"}, {"image": "b.png"}]
+    plan["settings"]["sections"] = [{"training": [{"image": "c.png"}], "validation": cases[1:], "test": cases}]
+    (out / "plan.json").write_text(json.dumps(plan))
+    write_report(out)
+    text = _Page(out / "report.html").text
+    assert "Not held out" in text
+    assert "fold 0: 1 of 2 test images are in the validation section too" in text
+    assert "in the training section too" not in text
 
 
 def test_what_does_not_belong_together(make_results: MakeResults, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def example(shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
 def test_all_losses_are_there() -> None:
     rivals = {"CE", "BalancedCE", "Dice", "DiceCE", "Focal", "Jaccard", "Tversky", "clDice", "RMI"}
     mapped = {"WCE", "ABW", "Skea-topo", "SkeletonRecall"}
-    ablations = {"K12", "L1", "L2", "SSIM", "level1", "level2", "level3", "level4", "N2", "N3"}
+    ablations = {"K12", "mi0.3", "mi0.1", "L1", "L2", "SSIM", "level1", "level2", "level3", "level4", "N2", "N3"}
     assert set(NAMES) == rivals | mapped | {"CWMI-Real", "CWMI"} | {f"CWMI-{name}" for name in ablations}
     assert {name for name in NAMES if CATALOGUE[name].maps} == mapped
     assert {name for name in NAMES if CATALOGUE[name].starts} == set(NAMES) - rivals - mapped | {"Skea-topo"}

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from monai_cwmi.__main__ import LEFT_OUT
+from monai_cwmi.commands.options import LEFT_OUT
 from monai_cwmi.experiment import compare_losses
 from monai_cwmi.experiment.statistics import METRICS
 

@@ -3,7 +3,7 @@
 from monai_cwmi.losses.ablations import SingleLevelCWMILoss, SubbandDistanceLoss
 from monai_cwmi.losses.adaptive_boundary import ABWLoss
 from monai_cwmi.losses.border_weighted_ce import BorderWeightedCELoss
-from monai_cwmi.losses.cwmi import CWMILoss
+from monai_cwmi.losses.cwmi import CWMILoss, LossTerms
 from monai_cwmi.losses.prepared import PreparedLoss
 from monai_cwmi.losses.region_mutual_information import RMILoss
 from monai_cwmi.losses.skea_topo import SkeaTopoLoss
@@ -13,6 +13,7 @@ __all__ = [
     "ABWLoss",
     "BorderWeightedCELoss",
     "CWMILoss",
+    "LossTerms",
     "PreparedLoss",
     "RMILoss",
     "SingleLevelCWMILoss",

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from monai.utils import LossReduction
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from monai_cwmi.filters import FrequencyGrid
 from monai_cwmi.functional import check_alpha, mutual_information
-from monai_cwmi.losses.preparation import Preparation, voxel_sizes
+from monai_cwmi.losses.preparation import Preparation, Prepared, voxel_sizes
 from monai_cwmi.losses.terms import compared_entropy, reduced
 from monai_cwmi.volumes import views
+
+
+class LossTerms(NamedTuple):
+    """What :class:`CWMILoss` is made of, before its weights: to watch, to plot, to differentiate one by one.
+
+    Attributes:
+        cross_entropy: ``(B, 1)`` of exclusive classes, else ``(B, C)``, in nats a voxel.
+        information: ``(N, B, C)`` in nats; NaN at a level that an image's size and spacing have no room for while
+            another's of the batch have.
+    """
+
+    cross_entropy: Tensor
+    information: Tensor
 
 
 class CWMILoss(_Loss):
@@ -147,32 +161,73 @@ class CWMILoss(_Loss):
                 not ``C`` values, or values are not what the options say (see
                 :class:`monai_cwmi.losses.preparation.Preparation`).
         """
-        if input.ndim not in (4, 5):
-            raise ValueError(f"CWMILoss compares images (B, C, H, W) or (B, C, H, W, D), got {tuple(input.shape)}.")
-        spacings = voxel_sizes(input, target, self.spacing if spacing is None else spacing)
+        spacings = self._spacings(input, target, spacing)
         prepared = self.prepare(input, target)
-        probabilities, targets = (t[:, prepared.compared] for t in (prepared.probabilities, prepared.target))
+        shape = prepared.target[:, prepared.compared].shape[:2]  # (B, C)
         terms = []  # (B, C) each
         if self.lambda_ce:
-            entropy = compared_entropy(
-                prepared, self.prepare, input.dtype, weight=self.class_weight, balanced=self.balanced
-            )  # (B, 1) or (B, C)
-            terms.append(self.lambda_ce * entropy.expand(targets.shape[:2]))
+            terms.append(self.lambda_ce * self._entropy(prepared, input.dtype).expand(shape))
         if self.lambda_mi:
-            terms.append(-self.lambda_mi * self._information(probabilities, targets, prepared.mask, spacings))
+            information = [levels.sum(0) for levels in self._information(prepared, spacings)]
+            terms.append(-self.lambda_mi * torch.cat(information))
         # Where both lambdas are 0, the loss is still a function of the input.
-        loss = torch.stack(terms).sum(0) if terms else probabilities.flatten(2)[..., 0] * 0
+        loss = (
+            torch.stack(terms).sum(0) if terms else prepared.probabilities[:, prepared.compared].flatten(2)[..., 0] * 0
+        )
         return reduced(loss, self.reduction)
 
-    def _information(
-        self, prediction: Tensor, target: Tensor, mask: Tensor | None, spacings: Sequence[Sequence[float] | None]
-    ) -> Tensor:
-        """Sum over the levels, ``(B, C)``; there is one spacing for all images, or one for each."""
+    def terms(
+        self, input: Tensor, target: Tensor, spacing: Sequence[float] | Literal["affine"] | None = None
+    ) -> LossTerms:
+        """Compute cross-entropy and each level's information by themselves, whatever their weights are.
+
+        The loss is the mean over batch and channels of ``lambda_ce`` times the first less ``lambda_mi`` times the sum
+        over the levels of the second.
+
+        Args:
+            input: As in :meth:`forward`, and so the rest.
+            target: Target.
+            spacing: Size of a voxel.
+
+        Returns:
+            Both, each differentiable in the input.
+
+        Raises:
+            AssertionError: As :meth:`forward`, and so the rest.
+            TypeError: As above.
+            ValueError: As above.
+
+        Example:
+            >>> logits, labels = torch.randn(2, 3, 64, 64), torch.randint(0, 3, (2, 1, 64, 64))
+            >>> cross_entropy, information = CWMILoss(softmax=True, to_onehot_y=True).terms(logits, labels)
+            >>> cross_entropy.shape, information.shape
+            (torch.Size([2, 1]), torch.Size([4, 2, 3]))
+        """
+        spacings = self._spacings(input, target, spacing)
+        prepared = self.prepare(input, target)
+        levels = self._information(prepared, spacings)
+        most = max(len(image) for image in levels)
+        padded = [F.pad(image, (0, 0, 0, 0, 0, most - len(image)), value=math.nan) for image in levels]
+        return LossTerms(self._entropy(prepared, input.dtype), torch.cat(padded, dim=1))
+
+    def _spacings(
+        self, input: Tensor, target: Tensor, spacing: Sequence[float] | Literal["affine"] | None
+    ) -> list[Sequence[float] | None]:
+        if input.ndim not in (4, 5):
+            raise ValueError(f"CWMILoss compares images (B, C, H, W) or (B, C, H, W, D), got {tuple(input.shape)}.")
+        return voxel_sizes(input, target, self.spacing if spacing is None else spacing)
+
+    def _entropy(self, prepared: Prepared, dtype: torch.dtype) -> Tensor:
+        return compared_entropy(prepared, self.prepare, dtype, weight=self.class_weight, balanced=self.balanced)
+
+    def _information(self, prepared: Prepared, spacings: Sequence[Sequence[float] | None]) -> list[Tensor]:
+        """Of all images at once, ``(N, B, C)``, or where each has a spacing of its own, of one after another."""
+        prediction, target = (t[:, prepared.compared] for t in (prepared.probabilities, prepared.target))
         if len(spacings) == 1:
-            return self._terms(prediction, target, mask, spacings[0]).sum(0)
-        masks = [None] * len(spacings) if mask is None else mask.split(1)
+            return [self._terms(prediction, target, prepared.mask, spacings[0])]
+        masks = [None] * len(spacings) if prepared.mask is None else prepared.mask.split(1)
         images = zip(prediction.split(1), target.split(1), masks, spacings, strict=True)
-        return torch.cat([self._terms(*image).sum(0) for image in images])
+        return [self._terms(*image) for image in images]
 
     def _terms(
         self, prediction: Tensor, target: Tensor, mask: Tensor | None, spacing: Sequence[float] | None

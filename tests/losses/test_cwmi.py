@@ -35,6 +35,20 @@ def test_it_is_cross_entropy_less_information() -> None:
     torch.testing.assert_close(CWMILoss(**MULTI_CLASS, lambda_ce=0.7, lambda_mi=0.3)(logits, labels), expected)
 
 
+def test_the_terms_by_themselves() -> None:
+    logits, labels = example()
+    loss = CWMILoss(**MULTI_CLASS, lambda_ce=0.7, lambda_mi=0.0, include_background=False)
+    entropy, information = loss.terms(logits, labels)
+    torch.testing.assert_close(entropy, F.cross_entropy(logits, labels[:, 0], reduction="none").mean((1, 2))[:, None])
+    expected = mutual_information(torch.softmax(logits, 1)[:, 1:], one_hot(labels, 3)[:, 1:])
+    torch.testing.assert_close(information, expected)
+    loss.lambda_mi = 0.3
+    torch.testing.assert_close(loss(logits, labels), 0.7 * entropy.mean() - 0.3 * information.sum(0).mean())
+    for level in information:
+        (gradient,) = torch.autograd.grad(level.sum(), logits, retain_graph=True)
+        assert gradient.abs().max() > 0
+
+
 def test_sigmoid_channels_are_losses_by_themselves() -> None:
     logits, labels = example()
     logits, target = logits.double(), one_hot(labels, 3)

@@ -202,3 +202,17 @@ def test_the_gpu_agrees_and_never_waits(slice_dims: tuple[int, ...] | None) -> N
         torch.cuda.set_sync_debug_mode("default")
     torch.testing.assert_close(found.cpu(), expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(gradient.cpu(), expected_gradient, rtol=1e-2, atol=1e-6)
+
+
+def test_terms_of_images_that_have_room_for_different_levels() -> None:
+    logits, labels = example(20, 9, 19)
+    spacings = (1.0, 1.0, 1.0), (1.0, 8.0, 1.0)
+    loss = CWMILoss(**MULTI_CLASS, slice_dims=None, spacing="affine", reduction="none")
+    meta = with_affine(labels, *spacings)
+    entropy, information = loss.terms(logits, meta)
+    torch.testing.assert_close(loss(logits, meta), 0.9 * entropy - information.nansum(0))
+    for index, spacing in enumerate(spacings):
+        alone = loss.terms(logits[index : index + 1], labels[index : index + 1], spacing).information
+        torch.testing.assert_close(information[: len(alone), index : index + 1], alone)
+        assert information[len(alone) :, index].isnan().all()
+    assert information.isnan().any()

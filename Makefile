@@ -43,9 +43,9 @@ train: $(VENV)/.bundle,clinic-installed
 	@echo "  label maps        $$(find $(abspath $(FOLDER))/output -name '*_seg.*')"
 	@echo "  TensorBoard       $(VENV)/bin/tensorboard --logdir $(FOLDER)/eval"
 
-## Run all tests.
+## Run all tests, a file at a time on each core.
 test: $(VENV)/.dev-installed
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 ## Lint, format check and types.
 check: $(VENV)/.dev-installed

@@ -1,4 +1,5 @@
 # Two commands set everything up on a fresh machine: `make train` and `make test`.
+# `make docs` builds the documentation.
 PYTHON ?= python3
 VENV ?= .venv
 # Which bundle to train: myelin_sem_segmentation, neurite_em_segmentation, tissue_mr_segmentation, organ_ct_segmentation;
@@ -23,7 +24,7 @@ endif
 endif
 endif
 
-.PHONY: train test check clean
+.PHONY: train test check docs linkcheck clean
 
 ## Fetch a bundle's real data, train, label the held-out images, evaluate, and draw the pictures.
 train: $(VENV)/.bundle,clinic-installed
@@ -53,10 +54,22 @@ check: $(VENV)/.dev-installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# Sphinx, with a warning for each reference that leads nowhere, and every warning an error.
+SPHINX = $(VENV)/bin/python -m sphinx --nitpicky --fail-on-warning --keep-going --quiet
+
+## Build the documentation and run its notebooks.
+docs: $(VENV)/.docs-installed
+	$(SPHINX) --builder html docs docs/_build/html
+	@echo "Written: docs/_build/html/index.html"
+
+## Ask the network whether the pages that the documentation links to are there.
+linkcheck: $(VENV)/.docs-installed
+	$(SPHINX) --builder linkcheck docs docs/_build/linkcheck
+
 $(VENV)/.%-installed: setup.cfg pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable ".[$*]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) bundles/*/models bundles/*/eval bundles/*/output
+	rm -rf $(VENV) bundles/*/models bundles/*/eval bundles/*/output docs/_build

@@ -8,16 +8,22 @@ from collections.abc import Sequence
 from monai_cwmi.commands import COMMANDS
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """The command line with all its commands."""
+    parser = argparse.ArgumentParser(prog="python -m monai_cwmi", description="Tools around the CWMI loss.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command in COMMANDS:
+        command.add(commands)
+    return parser
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command.
 
     Args:
         arguments: the words after ``python -m monai_cwmi``. Default: those of the running process.
     """
-    parser = argparse.ArgumentParser(prog="python -m monai_cwmi", description="Tools around the CWMI loss.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for command in COMMANDS:
-        command.add(commands)
+    parser = make_parser()
     options = parser.parse_args(arguments)
     try:
         options.run(options)

@@ -4,7 +4,7 @@ Pure functions of integer frequencies, evaluated in float64. An image of ``S_1 x
 frequency ``w = 2 pi (q_1 / S_1, q_2 / S_2, ...)`` at the integer frequency ``q``, of radius ``r = |w|`` and of
 direction ``u = w / r``. Where voxels are not cubes, each axis's frequency is divided by its spacing in units of the
 finest. Level ``n = 1..N`` is centred on ``pi / 2**n`` and reaches one octave to either side. The formulas are derived
-in ``docs/mathematics.md``, sections 'The filters' and 'Volumes'.
+in ``docs/explanation/mathematics.md``, sections 'The filters' and 'Volumes'.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def mutual_information(
     with :math:`h_n` of :func:`conditional_entropy`, whose negative gradient it has. It is 0 when the prediction says
     nothing about the target and where the target is constant (an absent class). It does not tell a prediction ``p``
     from ``1 - p``: cross-entropy decides which side is foreground. It has a first derivative only, and takes the
-    prediction's own :math:`I` as its upper bound. What float32 cannot tell is in ``docs/reliability.md``.
+    prediction's own :math:`I` as its upper bound. What float32 cannot tell is in ``docs/benchmarks/reliability.md``.
 
     Args:
         prediction: As in :func:`conditional_entropy`.

@@ -1,8 +1,8 @@
 """Entropy and mutual information of jointly Gaussian bands, from their covariances.
 
-Small matrices in float64, of the ``F`` bands that are compared. ``docs/mathematics.md``, sections 'The information'
-and 'Numbers that do not break', derives each line. No factorisation here raises and none waits for a GPU: NaN in, NaN
-out.
+Small matrices in float64, of the ``F`` bands that are compared. ``docs/explanation/mathematics.md``, sections 'The
+information' and 'Numbers that do not break', derives each line. No factorisation here raises and none waits for a GPU:
+NaN in, NaN out.
 """
 
 from __future__ import annotations

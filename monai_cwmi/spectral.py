@@ -1,7 +1,8 @@
 """Covariances of the bands of prediction and target, from their two spectra: the one hot loop.
 
 By Parseval's theorem a sum over the pixels of two bands is a sum over frequencies, weighted with the product of their
-filters; no band is ever made. ``docs/mathematics.md``, section 'No subband image is needed', derives each line.
+filters; no band is ever made. ``docs/explanation/mathematics.md``, section 'No subband image is needed', derives each
+line.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Weights of a spectrum's frequencies in sums over the pixels of products of bands.
 
 A product of two bands' filters is ``R_n(r)**2`` times a homogeneous polynomial of the direction. Which polynomial
-depends on the sector: the lobes that are not zero there. The tables sort the frequencies by level and sector, so that
-a few harmonics of the direction serve all pairs of orientations. ``docs/mathematics.md``, 'Few weights for many pairs'
-and 'Volumes', derives each line.
+depends on the sector: the lobes that are not zero there. The tables sort the frequencies by level and sector, so that a
+few harmonics of the direction serve all pairs of orientations. ``docs/explanation/mathematics.md``, 'Few weights for
+many pairs' and 'Volumes', derives each line.
 """
 
 from __future__ import annotations

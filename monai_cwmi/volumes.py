@@ -1,6 +1,6 @@
 """How images are compared: as they are, a volume slice by slice along one axis or more, or a volume as a whole.
 
-``docs/mathematics.md``, section 'Volumes', says when to take which.
+``docs/explanation/mathematics.md``, section 'Volumes', says when to take which.
 """
 
 from __future__ import annotations

@@ -5,3 +5,5 @@ from monai_cwmi.losses import CWMILoss
 from monai_cwmi.pyramid import SteerablePyramid
 
 __all__ = ["CWMILoss", "SteerablePyramid", "functional"]
+
+__version__ = "0.1.0"

@@ -1,5 +1,9 @@
-"""Where images come from: real labelled samples, public data sets as downloaded, and data-set folders."""
+"""Where images come from: real labelled samples, public data sets as downloaded, and data-set folders.
 
+And where the bundles come from that are trained on them.
+"""
+
+from monai_cwmi.data.bundles import get_bundle, list_bundles
 from monai_cwmi.data.datalists import count_channels, load_class_names, load_datalist
 from monai_cwmi.data.labels import CheckLabeld
 from monai_cwmi.data.layouts import DOWNLOADS, prepare_download
@@ -14,6 +18,8 @@ __all__ = [
     "Wheel",
     "count_channels",
     "fetch_sample",
+    "get_bundle",
+    "list_bundles",
     "list_images",
     "load_class_names",
     "load_datalist",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from typing import Any
 import pytest
 from monai.bundle import ConfigWorkflow
 from monai.utils import set_determinism
+
+from monai_cwmi.data import get_bundle
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 NAMES = sorted(path.parents[1].name for path in BUNDLES.glob("*/configs/metadata.json"))
@@ -52,7 +53,7 @@ def make_workflow(bundle: Path, *configs: str, workflow_type: str = "train", **o
 
 def copy_bundle(folder: Path, name: str = "myelin_sem_segmentation") -> Path:
     """A bundle as it is delivered, without what a training in it has written."""
-    return Path(shutil.copytree(BUNDLES / name, folder / name, ignore=shutil.ignore_patterns(*WRITTEN)))
+    return get_bundle(name, folder)
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+"""Where nnU-Net finds the trainers."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+from monai.utils import version_leq
+
+LOWEST = "2.8"  # the first nnU-Net to look for trainers in the folders of nnUNet_extTrainer
+
+
+def trainers_folder() -> Path:
+    """The folder for nnU-Net's environment variable ``nnUNet_extTrainer``.
+
+    Example:
+        >>> trainers_folder().name
+        'trainers'
+    """
+    return Path(__file__).resolve().parent / "trainers"
+
+
+def nnunet_problem() -> str | None:
+    """Why nnU-Net cannot use the trainers here, in one sentence; ``None`` if it can."""
+    advice = "pip install 'monai-cwmi[nnunet]'"
+    try:
+        version = importlib.metadata.version("nnunetv2")
+    except importlib.metadata.PackageNotFoundError:
+        return f"nnU-Net is not installed in this environment: {advice}"
+    if version_leq(LOWEST, version):
+        return None
+    return f"nnU-Net {version} knows no nnUNet_extTrainer, which needs {LOWEST} or newer: {advice}"

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import sys
+
+import pytest
+
+from monai_cwmi.nnunet import nnunet_problem, trainers_folder
+
+
+def test_the_folder_holds_nothing_but_trainers() -> None:
+    """nnU-Net imports every module in it, by its bare name."""
+    modules = [path for path in trainers_folder().iterdir() if path.suffix == ".py" and path.stem != "__init__"]
+    assert modules
+    for module in modules:
+        assert module.stem not in sys.stdlib_module_names
+        tree = ast.parse(module.read_text())
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        assert not any(node.level for node in imports), "a module of the top level has no relative imports"
+        classes = [node for node in tree.body if not isinstance(node, (ast.Import, ast.ImportFrom, ast.Expr))]
+        assert all(isinstance(node, ast.ClassDef) and node.name.startswith("nnUNetTrainer") for node in classes)
+
+
+@pytest.mark.parametrize(
+    ("version", "problem"),
+    [
+        ("2.8.1", None),
+        ("2.8", None),
+        ("2.10.0", None),
+        ("2.7.0", "nnU-Net 2.7.0 knows no nnUNet_extTrainer, which needs 2.8 or newer"),
+        (None, "nnU-Net is not installed in this environment"),
+    ],
+)
+def test_what_is_wrong_with_nnunet(version: str | None, problem: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def installed(name: str) -> str:
+        assert name == "nnunetv2"
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(importlib.metadata, "version", installed)
+    expected = problem and f"{problem}: pip install 'monai-cwmi[nnunet]'"
+    assert nnunet_problem() == expected

@@ -24,7 +24,7 @@ endif
 endif
 endif
 
-.PHONY: train test check docs linkcheck clean
+.PHONY: train test check docs linkcheck dist clean
 
 ## Fetch a bundle's real data, train, label the held-out images, evaluate, and draw the pictures.
 train: $(VENV)/.bundle,clinic-installed
@@ -66,10 +66,16 @@ docs: $(VENV)/.docs-installed
 linkcheck: $(VENV)/.docs-installed
 	$(SPHINX) --builder linkcheck docs docs/_build/linkcheck
 
-$(VENV)/.%-installed: setup.cfg pyproject.toml constraints.txt
+## Build a release into dist/: the source distribution, and the wheel from it.
+dist: $(VENV)/.dist-installed
+	rm -rf dist
+	$(VENV)/bin/python -m build
+	$(VENV)/bin/twine check --strict dist/*
+
+$(VENV)/.%-installed: setup.cfg setup.py pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable ".[$*]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) bundles/*/models bundles/*/eval bundles/*/output docs/_build
+	rm -rf $(VENV) dist bundles/*/models bundles/*/eval bundles/*/output docs/_build

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import Tensor, nn
+
+Terms = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class LossTermsHandler:
@@ -33,25 +36,25 @@ class LossTermsHandler:
     """
 
     def __init__(self, loss: nn.Module) -> None:
-        self.terms = getattr(loss, "terms", None)
+        self.terms: Terms | None = getattr(loss, "terms", None)
         self.values: dict[str, list[Tensor]] = defaultdict(list)
 
     def attach(self, engine: Engine) -> None:
         """Let a MONAI trainer call this at each step and when an epoch is complete."""
         if self.terms is not None:
             engine.add_event_handler(Events.EPOCH_STARTED, self._begin)
-            engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self._collect)
+            engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self._collect, self.terms)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self._average)
 
     def _begin(self) -> None:
         self.values.clear()
 
-    def _collect(self, engine: Engine) -> None:
+    def _collect(self, engine: Engine, terms: Terms) -> None:
         prediction, label = engine.state.output["pred"], engine.state.output["label"]
         if isinstance(prediction, (list, tuple)):
             prediction = prediction[0]
         with torch.no_grad():
-            cross_entropy, information = self.terms(prediction, label)
+            cross_entropy, information = terms(prediction, label)
         self.values["cross_entropy"].append(cross_entropy.flatten())
         for level, values in enumerate(information, 1):  # (B, C) each
             self.values[f"information_level_{level}"].append(values.flatten())

@@ -32,7 +32,9 @@ class TwoHeads(nn.Module):
         return [scores, F.avg_pool2d(scores, 2)]
 
 
-def make_trainer(loss: nn.Module, watched: nn.Module, *, network: type[nn.Module] | None = None, epochs: int = 2) -> Any:
+def make_trainer(
+    loss: nn.Module, watched: nn.Module, *, network: type[nn.Module] | None = None, epochs: int = 2
+) -> Any:
     """Five cases in batches of two; ``trainer.batches`` collects epoch, finest prediction, label and loss."""
     generator = torch.Generator().manual_seed(0)
     cases = [{"image": torch.rand(1, SIZE, SIZE, generator=generator)} for _ in range(5)]
@@ -124,9 +126,13 @@ def test_a_loss_without_terms_trains_as_ever() -> None:
     assert trainer.history == [{}, {}]
 
 
+class TwoImages(nn.Module):
+    """In place of a loss, terms of two images, of which one has no room for the second level."""
+
+    def terms(self, *_: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.tensor([[0.5], [1.5]]), torch.tensor([[1.0, 2.0], [3.0, torch.nan]])[:, :, None]  # (N, B, C)
+
+
 def test_images_without_room_for_a_level_do_not_count() -> None:
-    information = torch.tensor([[1.0, 2.0], [3.0, torch.nan]])[:, :, None]  # (N, B, C)
-    loss = nn.Identity()
-    loss.terms = lambda *_: (torch.tensor([[0.5], [1.5]]), information)
-    trainer = make_trainer(make_loss(), loss, epochs=1)
+    trainer = make_trainer(make_loss(), TwoImages(), epochs=1)
     assert trainer.history == [{"cross_entropy": 1, "information_level_1": 1.5, "information_level_2": 3}]

@@ -23,7 +23,8 @@ VALIDATION_DATA = "validate#dataset#data"
 TRAINER, EVALUATOR = "train#trainer", "validate#evaluator"
 # A comparison keeps its own records, and nothing is to be written into the bundle.
 _WRITERS = {"CheckpointSaver", "MetricsSaver", "ProgressBar", "TensorBoardStatsHandler", "TensorBoardImageHandler"}
-_WRITERS |= {"MLFlowHandler", "SaveImaged", "SavePanelsd"}
+_WRITERS |= {"MLFlowHandler", "SaveImaged", "SavePanelsd", "TensorBoardPanelsHandler"}
+_WRITERS.add("LossTermsHandler")  # which would cost time with one loss and not with another
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Pictures of segmentations."""
 
-from monai_cwmi.pictures.panels import save_panels
+from monai_cwmi.pictures.panels import draw_panels, save_panels
 from monai_cwmi.pictures.transforms import SavePanelsd
 
-__all__ = ["SavePanelsd", "save_panels"]
+__all__ = ["SavePanelsd", "draw_panels", "save_panels"]

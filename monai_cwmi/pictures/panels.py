@@ -32,7 +32,37 @@ def save_panels(
     class_names: Sequence[str],
     spacing: Sequence[float] | None = None,
 ) -> None:
-    """Draw an image, its target and a prediction side by side and save the picture.
+    """Save the picture that :func:`draw_panels` draws.
+
+    Args:
+        path: file to write; its suffix sets the format. Folders on the way are made.
+        image: as in :func:`draw_panels`, and so the rest.
+        prediction: class indices.
+        target: the same.
+        class_names: names for the legend.
+        spacing: the distance between pixels or voxels along each axis.
+
+    Raises:
+        ValueError: As :func:`draw_panels`.
+
+    Example::
+
+        save_panels("cell.png", image, prediction, target, class_names=["background", "myelin", "axon"])
+    """
+    figure = draw_panels(image, prediction, target, class_names=class_names, spacing=spacing)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+
+
+def draw_panels(
+    image: Array,
+    prediction: Array,
+    target: Array | None = None,
+    *,
+    class_names: Sequence[str],
+    spacing: Sequence[float] | None = None,
+) -> Figure:
+    """Draw an image, its target and a prediction side by side.
 
     Classes are colours laid over the image; the background, class 0, is left clear. Without a target its panels are
     left out. Of a volume, an axial, a coronal and a sagittal slice are drawn below one another: those that hold most of
@@ -40,7 +70,6 @@ def save_panels(
     patient's right is on the left of the picture, as radiologists have it.
 
     Args:
-        path: file to write; its suffix sets the format. Folders on the way are made.
         image: grey values, in any range, of shape (rows, columns), or (X, Y, Z) with the axes of a volume running to
             the patient's right, front and head; or red, green and blue (rows, columns, 3), in one range.
         prediction: class indices, of the same shape without the colours.
@@ -48,13 +77,16 @@ def save_panels(
         class_names: names for the legend, the background's first. From the eighth on, colours repeat.
         spacing: the distance between pixels or voxels along each axis, in any unit. Default: the same along all.
 
+    Returns:
+        The figure, which belongs to no window.
+
     Raises:
         ValueError: When shapes differ, a class index has no name, there is no class but one, or ``spacing`` does not
             hold a positive number for each axis.
 
     Example::
 
-        save_panels("cell.png", image, prediction, target, class_names=["background", "myelin", "axon"])
+        figure = draw_panels(image, prediction, target, class_names=["background", "myelin", "axon"])
     """
     panels = {"image": image, "target": target, "prediction": prediction}
     arrays = {title: convert_to_numpy(array) for title, array in panels.items() if array is not None}
@@ -89,8 +121,7 @@ def save_panels(
             axes.set_axis_off()
     swatches = [Patch(color=colour, label=name) for colour, name in zip(colours, class_names[1:], strict=True)]
     figure.legend(handles=swatches, loc="outside lower center", ncols=len(swatches), fontsize=14, frameon=False)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    return figure
 
 
 def fullest_slice(labels: np.ndarray, axis: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import torch
 from monai.config import KeysCollection
@@ -54,27 +55,40 @@ class SavePanelsd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, MetaTensor]) -> dict[Hashable, MetaTensor]:
         """Save one picture for each key."""
-        image = data[self.image_key]
-        upright, spacing = _upright({self.image_key: image[:1]}, self.image_key, image.affine)
-        if image.ndim == 3 and len(image) == 3:
-            upright = image.permute(2, 1, 0)  # (Y, X, 3), red, green and blue
-        # MONAI's evaluators store None for a label that a case does not have.
-        has_target = data.get(self.label_key) is not None
-        target = _upright(data, self.label_key, image.affine)[0] if has_target else None
-        source = image.meta["filename_or_obj"]
+        source = data[self.image_key].meta["filename_or_obj"]
         # What follows the last dot is left off; the folder of a DICOM series is often named by numbers with dots.
         subject = f"{source}.dcm" if os.path.isdir(source) else source
         for key in self.key_iterator(data):
             layout = FolderLayout(self.output_dir, postfix=str(key), extension=".png")
-            save_panels(
-                layout.filename(subject),
-                upright,
-                _upright(data, key, image.affine)[0],
-                target,
-                class_names=self.class_names,
-                spacing=spacing,
-            )
+            panels = read_panels(data, key, self.image_key, self.label_key)
+            save_panels(layout.filename(subject), **panels, class_names=self.class_names)
         return dict(data)
+
+
+def read_panels(data: Mapping[Hashable, MetaTensor], key: Hashable, image_key: str, label_key: str) -> dict[str, Any]:
+    """What :func:`monai_cwmi.pictures.draw_panels` draws of a case: its arguments but for the names of the classes.
+
+    Args:
+        data: the case, as :class:`SavePanelsd` takes it.
+        key: of the prediction.
+        image_key: of the image.
+        label_key: of the target.
+
+    Raises:
+        ValueError: When an array has another shape.
+    """
+    image = data[image_key]
+    upright, spacing = _upright({image_key: image[:1]}, image_key, image.affine)
+    if image.ndim == 3 and len(image) == 3:
+        upright = image.permute(2, 1, 0)  # (Y, X, 3), red, green and blue
+    # MONAI's evaluators store None for a label that a case does not have.
+    has_target = data.get(label_key) is not None
+    return {
+        "image": upright,
+        "prediction": _upright(data, key, image.affine)[0],
+        "target": _upright(data, label_key, image.affine)[0] if has_target else None,
+        "spacing": spacing,
+    }
 
 
 def _upright(

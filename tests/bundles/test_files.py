@@ -15,7 +15,7 @@ from .conftest import BUNDLES, NAMES, PAPER_NAMES, WRITTEN, copy_bundle, make_wo
 
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
 CONFIGS = ("logging.conf", *(f"{name}.json" for name in ("metadata", "train", "evaluate", "inference")))
-OVERLAYS = ("multi_gpu_train.json", "fine_tune.yaml")
+OVERLAYS = ("multi_gpu_train.json", "fine_tune.yaml", "mlflow.json")
 PAPER_OVERLAYS = ("paper.json", "attention_unet.json")
 
 

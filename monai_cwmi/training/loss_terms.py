@@ -1,0 +1,65 @@
+"""The terms of a loss, watched by themselves while it trains."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.utils import IterationEvents
+from torch import Tensor, nn
+
+Terms = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class LossTermsHandler:
+    """Add cross-entropy and each level's information to a trainer's metrics.
+
+    When an epoch is complete, ``engine.state.metrics`` holds ``cross_entropy`` and ``information_level_1`` (the finest)
+    to ``information_level_N``, in nats: the means over all images and channels that the network was trained on in this
+    epoch. What MONAI has to log metrics (``StatsHandler``, ``TensorBoardStatsHandler``, ``MLFlowHandler``) logs them
+    when it is attached after this. They are computed at every step, without a gradient, and whatever their weights in
+    the loss are. Of a network with deep supervision, the finest prediction counts; of several processes, each by
+    itself. With a loss that has no ``terms``, nothing is added.
+
+    Args:
+        loss: a :class:`monai_cwmi.CWMILoss`, or another loss, which then is left alone. Give the one that a
+            ``DeepSupervisionLoss`` holds, not the ``DeepSupervisionLoss``.
+
+    Example::
+
+        loss = CWMILoss(softmax=True, to_onehot_y=True)
+        trainer = SupervisedTrainer(
+            loss_function=loss, train_handlers=[LossTermsHandler(loss), TensorBoardStatsHandler()], ...
+        )
+    """
+
+    def __init__(self, loss: nn.Module) -> None:
+        self.terms: Terms | None = getattr(loss, "terms", None)
+        self.values: dict[str, list[Tensor]] = defaultdict(list)
+
+    def attach(self, engine: Engine) -> None:
+        """Let a MONAI trainer call this at each step and when an epoch is complete."""
+        if self.terms is not None:
+            engine.add_event_handler(Events.EPOCH_STARTED, self._begin)
+            engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self._collect, self.terms)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self._average)
+
+    def _begin(self) -> None:
+        self.values.clear()
+
+    def _collect(self, engine: Engine, terms: Terms) -> None:
+        prediction, label = engine.state.output["pred"], engine.state.output["label"]
+        if isinstance(prediction, (list, tuple)):
+            prediction = prediction[0]
+        with torch.no_grad():
+            cross_entropy, information = terms(prediction, label)
+        self.values["cross_entropy"].append(cross_entropy.flatten())
+        for level, values in enumerate(information, 1):  # (B, C) each
+            self.values[f"information_level_{level}"].append(values.flatten())
+
+    def _average(self, engine: Engine) -> None:
+        for name, values in self.values.items():
+            # NaN is a level that an image has no room for.
+            engine.state.metrics[name] = torch.cat(values).nanmean().item()

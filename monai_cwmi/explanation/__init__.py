@@ -4,6 +4,7 @@ from monai_cwmi.explanation.bands import Bands, compute_bands
 from monai_cwmi.explanation.cases import Case, read_case
 from monai_cwmi.explanation.figures import draw_bands, draw_information, draw_kept, draw_pulls
 from monai_cwmi.explanation.gradients import Pulls, compute_pulls
+from monai_cwmi.explanation.handler import InformationReport
 from monai_cwmi.explanation.planes import choose_view
 from monai_cwmi.explanation.report import Explanation, bands_figure, explain, pulls_figure
 
@@ -11,6 +12,7 @@ __all__ = [
     "Bands",
     "Case",
     "Explanation",
+    "InformationReport",
     "Pulls",
     "bands_figure",
     "choose_view",

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
-from monai_cwmi.explanation.bands import Bands
 from monai_cwmi.pictures.panels import COLOURS
 
 _PANEL = 1.75  # inches, the longer side of a small picture
@@ -52,7 +51,7 @@ def sentence(name: str, kept: Sequence[float], sizes: Sequence[float], unit: str
 
 
 def draw_bands(
-    bands: Bands,
+    bands: tuple[list[np.ndarray], list[np.ndarray]],
     masks: tuple[np.ndarray, np.ndarray],
     *,
     directions: Sequence[str],
@@ -65,7 +64,7 @@ def draw_bands(
     """Draw target and prediction, and their bands: levels below each other, orientations side by side.
 
     Args:
-        bands: Each ``(K, rows, columns)``, upright.
+        bands: Of the target and of the prediction, ``(K, rows, columns)`` for each level, upright.
         masks: Target and prediction, ``(rows, columns)``, 0 to 1.
         directions: Of the edges that each orientation answers to, in words.
         sizes: Of the structures at each level.
@@ -74,7 +73,7 @@ def draw_bands(
         aspect: Of a pixel of the masks, height over width.
         phase: Show the phase as hue and the magnitude as brightness. Default: the magnitude alone, in grey.
     """
-    levels, count = len(bands.target), len(directions)
+    levels, count = len(bands[0]), len(directions)
     rows, columns = masks[0].shape[0] * aspect, masks[0].shape[1]
     height, width = (_PANEL * side / max(rows, columns) for side in (rows, columns))
     head, foot = 0.65 + 0.2 * title.count("\n"), 0.4  # inches
@@ -103,7 +102,7 @@ def draw_bands(
         first = half * (count + 1)
         show(0, first, mask).set_title(name, fontsize=_FONT + 2, loc="left")
         for row, level in enumerate(side, start=1):
-            white = float(np.percentile(np.abs(bands.target[row - 1]), 99.5)) or float(np.abs(level).max()) or 1.0
+            white = float(np.percentile(np.abs(bands[0][row - 1]), 99.5)) or float(np.abs(level).max()) or 1.0
             for k, band in enumerate(level):
                 brightness = (np.abs(band) / white).clip(0, 1)
                 axes = show(row, first + k, _domain_colours(band, brightness) if phase else brightness)
@@ -153,7 +152,7 @@ def draw_information(
     right.set_title("as the loss counts it (outline: the bound)", fontsize=_FONT + 1)
     right.tick_params(labelsize=_FONT)
     right.spines[["top", "right"]].set_visible(False)
-    words = [sentence(name, kept[:, index], sizes, unit) for index, name in enumerate(class_names)]
+    words = [sentence(name, kept[:, index].tolist(), sizes, unit) for index, name in enumerate(class_names)]
     figure.supxlabel("\n".join(words), fontsize=_FONT + 1, parse_math=False)
     return figure
 
@@ -177,8 +176,8 @@ def draw_kept(axes: Axes, sizes: np.ndarray, kept: np.ndarray, *, class_names: S
         marker = "os^Dv*"[index % 6]
         if len(kept) > 1:
             axes.plot(sizes[present], shares[present], marker, color=colour, alpha=0.45, markersize=4, linestyle="")
-        outlined = {"markeredgecolor": "#333333", "markersize": 8, "linewidth": 2.5}
-        axes.plot(centres, mean, f"{marker}-", color=colour, label=name, zorder=3, **outlined)
+        (line,) = axes.plot(centres, mean, f"{marker}-", color=colour, label=name, zorder=3, linewidth=2.5)
+        line.set(markersize=8, markeredgecolor="#333333")
     axes.set_xscale("log", base=2)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(centres, [f"{size:.2g}" for size in centres])

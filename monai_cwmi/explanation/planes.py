@@ -19,12 +19,14 @@ class PlaneView(NamedTuple):
 
     Attributes:
         axial: The slice; ``None`` of a picture.
+        depth: Slices of the volume; 1 of a picture.
         size: Rows and columns of the whole plane.
         corner: First row and first column of the window.
         shape: Rows and columns of the window.
     """
 
     axial: int | None
+    depth: int
     size: tuple[int, int]
     corner: tuple[int, int]
     shape: tuple[int, int]
@@ -39,7 +41,10 @@ class PlaneView(NamedTuple):
 
     def show(self, array: np.ndarray) -> np.ndarray:
         """The window of an array ``(X, Y)``, or ``(X, Y, Z)`` of the volume, upright. A coarser grid is cut alike."""
-        plane = upright(array, self.axial)
+        axial = self.axial
+        if axial is not None and array.ndim == 3:
+            axial = axial * array.shape[-1] // self.depth
+        plane = upright(array, axial)
         ranges = zip(plane.shape, self.size, self.corner, self.shape, strict=True)
         cuts = [slice(s * n // size, -(-(s + extent) * n // size)) for n, size, s, extent in ranges]
         return plane[tuple(cuts)]
@@ -59,7 +64,7 @@ def choose_view(case: Case, window: int = WINDOW) -> PlaneView:
     shape = (min(window, size[0]), min(window, size[1]))
     errors = F.avg_pool2d(wrong[None, None], shape, stride=1)[0, 0]
     row, column = divmod(int(errors.argmax()), errors.shape[1])
-    return PlaneView(axial, size, (row, column), shape)
+    return PlaneView(axial, 1 if axial is None else target.shape[2], size, (row, column), shape)
 
 
 def upright(array: np.ndarray, axial: int | None) -> np.ndarray:

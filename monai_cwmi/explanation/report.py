@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from monai_cwmi.explanation.bands import Bands, compute_bands
+from monai_cwmi.explanation.bands import compute_bands
 from monai_cwmi.explanation.cases import Case, read_case
 from monai_cwmi.explanation.figures import draw_bands, draw_information, draw_pulls, format_size, sentence
 from monai_cwmi.explanation.gradients import Pulls, compute_pulls
@@ -113,7 +113,7 @@ def explain(
     written.append(_write_table(folder / "information.csv", levels, names, sizes, case.unit))
     written.append(folder / "page.html")
     kept = levels.kept[:, 0, 1:].numpy()  # (N, C - 1)
-    sentences = [sentence(name, kept[:, index], sizes, case.unit) for index, name in enumerate(names)]
+    sentences = [sentence(name, kept[:, index].tolist(), sizes, case.unit) for index, name in enumerate(names)]
     write_page(
         written[-1],
         PageContent(case, pulls, options),
@@ -144,20 +144,17 @@ def bands_figure(
     """
     view = choose_view(case)
     pair = [tensor[index] for tensor in (case.probabilities, case.target)]
-    in_space = pair[0].ndim == 3 and options["slice_dims"] is None
-    if pair[0].ndim == 3 and not in_space:
+    in_space = view.axial is not None and options["slice_dims"] is None
+    if view.axial is not None and not in_space:
         pair = [volume[..., view.axial] for volume in pair]
     steps = case.spacing if in_space else case.spacing[:2]
     pyramid = {key: options[key] for key in ("num_levels", "num_orientations")}
     bands = compute_bands(*pair, **pyramid, spacing=steps)
-    if in_space:
-        depth = case.target.shape[-1]
-        bands = Bands(*([level[..., view.axial * level.shape[-1] // depth] for level in side] for side in bands))
     axes = orientation_axes(len(bands.target[0]), len(steps)).tolist()
-    shown = Bands(*([np.stack([view.show(band) for band in level.numpy()]) for level in side] for side in bands))
+    shown = [[np.stack([view.show(band) for band in level.numpy()]) for level in side] for side in bands]
     masks = (view.show(case.target[index].numpy()), view.show(case.probabilities[index].numpy()))
     return draw_bands(
-        shown,
+        (shown[0], shown[1]),
         masks,
         directions=["({:.1f}, {:.1f}, {:.1f})".format(*axis) if in_space else _edges(*axis) for axis in axes],
         sizes=sizes,

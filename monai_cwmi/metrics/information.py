@@ -63,8 +63,9 @@ class InformationByLevelMetric(_StructureMetric):
         reduction: MetricReduction | str = MetricReduction.MEAN_BATCH,
         get_not_nans: bool = False,
     ) -> None:
-        options = {"num_levels": num_levels, "num_orientations": num_orientations, "slice_dims": slice_dims}
-        super().__init__(partial(_kept, spacing=spacing, **options), include_background, reduction, get_not_nans)
+        pyramid: dict[str, Any] = {"num_levels": num_levels, "num_orientations": num_orientations}
+        score = partial(_kept, slice_dims=slice_dims, spacing=spacing, **pyramid)
+        super().__init__(score, include_background, reduction, get_not_nans)
 
 
 def _kept(

@@ -4,6 +4,7 @@ from monai_cwmi.commands import (
     benchmark_growth,
     benchmark_speed,
     compare,
+    explain,
     fetch_sample,
     get_bundle,
     nnunet_trainers,
@@ -11,4 +12,13 @@ from monai_cwmi.commands import (
 )
 
 # In the order in which --help lists them.
-COMMANDS = (fetch_sample, get_bundle, prepare_dataset, compare, nnunet_trainers, benchmark_speed, benchmark_growth)
+COMMANDS = (
+    fetch_sample,
+    get_bundle,
+    prepare_dataset,
+    compare,
+    explain,
+    nnunet_trainers,
+    benchmark_speed,
+    benchmark_growth,
+)

@@ -39,7 +39,7 @@ class CheckLabeld(MapTransform):
         """Check the label of each key."""
         image = data[self.image_key]
         for key in self.key_iterator(dict(data)):
-            defect = _grid_defect(data[key], image) or _value_defect(data[key], self.num_classes)
+            defect = grid_defect(data[key], image) or _value_defect(data[key], self.num_classes)
             if defect:
                 raise ValueError(
                     f"The label {data[key].meta.get('filename_or_obj')} does not fit: {defect}. "
@@ -48,7 +48,8 @@ class CheckLabeld(MapTransform):
         return dict(data)
 
 
-def _grid_defect(label: MetaTensor, image: MetaTensor) -> str | None:
+def grid_defect(label: MetaTensor, image: MetaTensor) -> str | None:
+    """What keeps a label (C, X, Y, Z) from lying on its image's grid, in words; ``None`` when nothing does."""
     sizes, its_sizes = (tuple(volume.shape[1:]) for volume in (label, image))
     name = image.meta.get("filename_or_obj")
     if sizes != its_sizes:

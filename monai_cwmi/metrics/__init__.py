@@ -1,6 +1,8 @@
-"""Metrics that MONAI lacks: of structure and topology, and of surfaces as a handler of its evaluators."""
+"""Metrics that MONAI lacks: of structure, topology and information at each scale; of surfaces, a handler."""
 
 from monai_cwmi.metrics import functional
+from monai_cwmi.metrics.information import InformationByLevelMetric
+from monai_cwmi.metrics.levels import LevelInformation, information_by_level, structure_sizes
 from monai_cwmi.metrics.structure import (
     AdjustedRandIndexMetric,
     BettiErrorMetric,
@@ -15,7 +17,11 @@ __all__ = [
     "BettiErrorMetric",
     "ClDiceMetric",
     "ClassSurfaceDistance",
+    "InformationByLevelMetric",
+    "LevelInformation",
     "ModifiedHausdorffMetric",
     "VariationOfInformationMetric",
     "functional",
+    "information_by_level",
+    "structure_sizes",
 ]

@@ -26,7 +26,7 @@ pytest.importorskip("nnunetv2")
 
 from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
 from nnunetv2.run.run_training import get_trainer_from_args, run_training_entry
-from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as module
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 pytestmark = pytest.mark.network
 
@@ -34,12 +34,11 @@ pytestmark = pytest.mark.network
 TRAINERS = """
 import os
 import torch
-from monai_cwmi.nnunet.trainers import cwmi_modules as trainers
+from monai_cwmi.nnunet.trainers import cwmi_nnunet_trainers as trainers
 
 class Short:
     def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cuda")):
         super().__init__(plans, configuration, fold, dataset_json, device)
-        self.device = device  # nnU-Net gives each of several processes a GPU
         self.num_epochs = int(os.environ["EPOCHS"])
         self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 1
 
@@ -48,6 +47,11 @@ class nnUNetTrainerShortCWMI(Short, trainers.nnUNetTrainerCWMILoss):
 
 class nnUNetTrainerShortDiceCECWMI(Short, trainers.nnUNetTrainerDiceCECWMILoss):
     pass
+
+class nnUNetTrainerOnCPUs(nnUNetTrainerShortCWMI):
+    def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cuda")):
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.device = device  # where nnU-Net gives each of several processes a GPU
 """
 
 
@@ -192,7 +196,7 @@ def test_two_processes_learn_what_one_does(tiles: Path, patch: pytest.MonkeyPatc
     # Of the coarsest head nnU-Net leaves a millionth in, where there are several processes.
     torch.testing.assert_close(torch.load(tmp_path / "step.pt"), trainer.network.state_dict(), rtol=1e-4, atol=1e-5)
 
-    folder = tiles / "nnUNetTrainerShortCWMI__nnUNetPlans__2d" / "fold_1"
+    folder = tiles / "nnUNetTrainerOnCPUs__nnUNetPlans__2d" / "fold_all"
     assert weights_of_information(folder) == [0.0]
     assert 0 < json.loads((folder / "validation" / "summary.json").read_text())["foreground_mean"]["Dice"] < 1
 
@@ -201,7 +205,7 @@ def _one_of_two(rank: int, folder: str) -> None:
     """A step with half of a batch, and a whole training."""
     torch.distributed.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "DDP", lambda network, device_ids: DistributedDataParallel(network))
+        patch.setattr(f"{nnUNetTrainer.__module__}.DDP", lambda network, device_ids: DistributedDataParallel(network))
         trainer = _trainer()
         trainer.initialize()
         _step(trainer, slice(rank, rank + 1))
@@ -220,7 +224,7 @@ def _one_of_two(rank: int, folder: str) -> None:
 
 def _trainer() -> Any:
     torch.manual_seed(0)
-    return get_trainer_from_args("501", "2d", 1, "nnUNetTrainerShortCWMI", "nnUNetPlans", device=torch.device("cpu"))
+    return get_trainer_from_args("501", "2d", "all", "nnUNetTrainerOnCPUs", "nnUNetPlans", device=torch.device("cpu"))
 
 
 def _step(trainer: Any, part: slice) -> None:

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.multiprocessing import start_processes
+from torch.nn.parallel import DistributedDataParallel
 
 from monai_cwmi.data import fetch_sample
 from monai_cwmi.nnunet import trainers_folder
@@ -23,7 +25,8 @@ from monai_cwmi.nnunet import trainers_folder
 pytest.importorskip("nnunetv2")
 
 from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
-from nnunetv2.run.run_training import run_training_entry
+from nnunetv2.run.run_training import get_trainer_from_args, run_training_entry
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 pytestmark = pytest.mark.network
 
@@ -44,6 +47,11 @@ class nnUNetTrainerShortCWMI(Short, trainers.nnUNetTrainerCWMILoss):
 
 class nnUNetTrainerShortDiceCECWMI(Short, trainers.nnUNetTrainerDiceCECWMILoss):
     pass
+
+class nnUNetTrainerOnCPUs(nnUNetTrainerShortCWMI):
+    def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cuda")):
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.device = device  # where nnU-Net gives each of several processes a GPU
 """
 
 
@@ -63,7 +71,10 @@ def root(tmp_path_factory: pytest.TempPathFactory, patch: pytest.MonkeyPatch) ->
     (root / "trainers" / "short_cwmi_trainers.py").write_text(TRAINERS)
     patch.setenv("nnUNet_extTrainer", f"{trainers_folder()}:{root / 'trainers'}")
     # nnU-Net starts processes that import everything anew; for data as small as this, threads do.
-    patch.setattr(multiprocessing, "get_context", lambda method=None: multiprocessing.dummy)
+    real = multiprocessing.get_context
+    patch.setattr(
+        multiprocessing, "get_context", lambda method=None: multiprocessing.dummy if method == "spawn" else real(method)
+    )
     return root
 
 
@@ -124,10 +135,10 @@ def slabs(root: Path, patch: pytest.MonkeyPatch) -> Path:
         (root / "raw" / "Dataset502_Liver" / folder).mkdir(parents=True)
         for case in ("training_000", "training_096"):
             volume = nibabel.load(sample / folder / f"{case}.nii.gz")
-            array = np.asarray(volume.dataobj)[32:96, 32:96, ::4]
+            array = np.asarray(volume.dataobj)[40:88, 40:88, ::4]
             if folder == "labelsTr":
                 array = array.astype(np.uint8)
-                array[:16] = 3
+                array[:12] = 3
             affine = volume.affine @ np.diag([1, 1, 4, 1])  # six millimetres thick, 1.5 wide
             channels = {"": array} if folder == "labelsTr" else {"_0000": array, "_0001": array.clip(0, 100)}
             for suffix, channel in channels.items():
@@ -164,12 +175,63 @@ def test_images_and_what_a_training_goes_on_from(tiles: Path, patch: pytest.Monk
     assert weights_of_information(second) == [0.0, 1.0]
 
 
-@pytest.mark.parametrize("trainer", ["nnUNetTrainerShortCWMI", "nnUNetTrainerShortDiceCECWMI"])
-def test_volumes_with_regions_channels_and_ignored_voxels(trainer: str, slabs: Path, patch: pytest.MonkeyPatch) -> None:
-    train("502", "3d_fullres", "all", "-tr", trainer, epochs=2, patch=patch)
-    folder = slabs / f"{trainer}__nnUNetPlans__3d_fullres" / "fold_all"
+def test_volumes_with_regions_channels_and_ignored_voxels(slabs: Path, patch: pytest.MonkeyPatch) -> None:
+    train("502", "3d_fullres", "all", "-tr", "nnUNetTrainerShortDiceCECWMI", epochs=2, patch=patch)
+    folder = slabs / "nnUNetTrainerShortDiceCECWMI__nnUNetPlans__3d_fullres" / "fold_all"
     logging = torch.load(folder / "checkpoint_final.pth", weights_only=False)["logging"]
     assert np.isfinite(logging["train_losses"] + logging["val_losses"]).all()
     assert weights_of_information(folder) == [0.0, 1.0]
     summary = json.loads((folder / "validation" / "summary.json").read_text())
     assert summary["mean"].keys() == {"(1, 2)", "2"}
+
+
+def test_two_processes_learn_what_one_does(tiles: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """nnU-Net's command wants a GPU for each process; its trainer's own code runs here in two without any."""
+    patch.setenv("EPOCHS", "1")
+    patch.setenv("nnUNet_n_proc_DA", "0")
+    start_processes(_one_of_two, (str(tmp_path),), nprocs=2, start_method="fork")
+    trainer = _trainer()
+    trainer.initialize()
+    _step(trainer, slice(None))
+    # Of the coarsest head nnU-Net leaves a millionth in, where there are several processes.
+    torch.testing.assert_close(torch.load(tmp_path / "step.pt"), trainer.network.state_dict(), rtol=1e-4, atol=1e-5)
+
+    folder = tiles / "nnUNetTrainerOnCPUs__nnUNetPlans__2d" / "fold_all"
+    assert weights_of_information(folder) == [0.0]
+    assert 0 < json.loads((folder / "validation" / "summary.json").read_text())["foreground_mean"]["Dice"] < 1
+
+
+def _one_of_two(rank: int, folder: str) -> None:
+    """A step with half of a batch, and a whole training."""
+    torch.distributed.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"{nnUNetTrainer.__module__}.DDP", lambda network, device_ids: DistributedDataParallel(network))
+        trainer = _trainer()
+        trainer.initialize()
+        _step(trainer, slice(rank, rank + 1))
+        if rank == 0:
+            torch.save(trainer.network.module.state_dict(), Path(folder, "step.pt"))
+
+        trainer = _trainer()
+        trainer.run_training()
+        weights = torch.cat([weight.detach().flatten() for weight in trainer.network.parameters()])
+        both = [torch.empty_like(weights) for _ in range(2)]
+        torch.distributed.all_gather(both, weights)
+        assert torch.equal(*both)
+        trainer.perform_actual_validation()
+    torch.distributed.destroy_process_group()
+
+
+def _trainer() -> Any:
+    torch.manual_seed(0)
+    return get_trainer_from_args("501", "2d", "all", "nnUNetTrainerOnCPUs", "nnUNetPlans", device=torch.device("cpu"))
+
+
+def _step(trainer: Any, part: slice) -> None:
+    """A step of training with information, on the same batch of two whatever the process."""
+    generator = torch.Generator().manual_seed(1)
+    data = torch.randn(2, 1, 64, 64, generator=generator)
+    scales = trainer._get_deep_supervision_scales()
+    targets = [(data[..., :: int(1 / scale[0]), :: int(1 / scale[1])] > 0).to(torch.int16) for scale in scales]
+    trainer.network.train()
+    trainer.train_step({"data": data[part], "target": [target[part] for target in targets]})

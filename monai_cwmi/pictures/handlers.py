@@ -29,7 +29,7 @@ class TensorBoardPanelsHandler(TensorBoardHandler):
 
     Raises:
         RuntimeError: When TensorBoard is not installed.
-        ValueError: In a validation, as :func:`monai_cwmi.pictures.draw_panels` says.
+        ValueError: When ``interval`` is not positive; in a validation, as :func:`monai_cwmi.pictures.draw_panels` says.
 
     Example::
 
@@ -37,6 +37,8 @@ class TensorBoardPanelsHandler(TensorBoardHandler):
     """
 
     def __init__(self, log_dir: str, class_names: Sequence[str], interval: int = 1) -> None:
+        if interval < 1:
+            raise ValueError(f"interval must be 1 at least, got {interval}.")
         super().__init__(log_dir=log_dir)
         self.class_names = class_names
         self.interval = interval

@@ -17,15 +17,19 @@ class LossTermsHandler:
     """Add cross-entropy and each level's information to a trainer's metrics.
 
     When an epoch is complete, ``engine.state.metrics`` holds ``cross_entropy`` and ``information_level_1`` (the finest)
-    to ``information_level_N``, in nats: the means over all images and channels that the network was trained on in this
-    epoch. What MONAI has to log metrics (``StatsHandler``, ``TensorBoardStatsHandler``, ``MLFlowHandler``) logs them
-    when it is attached after this. They are computed at every step, without a gradient, and whatever their weights in
-    the loss are. Of a network with deep supervision, the finest prediction counts; of several processes, each by
-    itself. With a loss that has no ``terms``, nothing is added.
+    to ``information_level_N``, in nats: the means over the images and channels of the first and then every
+    ``interval``-th batch of this epoch. What MONAI has to log metrics (``StatsHandler``, ``TensorBoardStatsHandler``,
+    ``MLFlowHandler``) logs them when it is attached after this. They are computed anew, without a gradient, and
+    whatever their weights in the loss are. Of a network with deep supervision, the finest prediction counts; of several
+    processes, each by itself. With a loss that has no ``terms``, nothing is added.
 
     Args:
         loss: a :class:`monai_cwmi.CWMILoss`, or another loss, which then is left alone. Give the one that a
             ``DeepSupervisionLoss`` holds, not the ``DeepSupervisionLoss``.
+        interval: number of steps from one batch that counts to the next.
+
+    Raises:
+        ValueError: When ``interval`` is not positive.
 
     Example::
 
@@ -35,7 +39,10 @@ class LossTermsHandler:
         )
     """
 
-    def __init__(self, loss: nn.Module) -> None:
+    def __init__(self, loss: nn.Module, interval: int = 1) -> None:
+        if interval < 1:
+            raise ValueError(f"interval must be 1 at least, got {interval}.")
+        self.interval = interval
         self.terms: Terms | None = getattr(loss, "terms", None)
         self.values: dict[str, list[Tensor]] = defaultdict(list)
 
@@ -50,6 +57,9 @@ class LossTermsHandler:
         self.values.clear()
 
     def _collect(self, engine: Engine, terms: Terms) -> None:
+        step = (engine.state.iteration - 1) % engine.state.epoch_length
+        if step % self.interval:
+            return
         prediction, label = engine.state.output["pred"], engine.state.output["label"]
         if isinstance(prediction, (list, tuple)):
             prediction = prediction[0]

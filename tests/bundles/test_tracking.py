@@ -19,7 +19,7 @@ from monai_cwmi.functional import mutual_information
 from .conftest import BUNDLES, NAMES, copy_bundle, make_workflow
 from .test_training import DICE_CE
 
-SHORT: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 2, "patches_per_image": 2}
+SHORT: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 6, "patches_per_image": 2}
 DATA = {"myelin_sem_segmentation": "rings_dir", "organ_ct_segmentation": "blobs_dir"}
 PATCH = {"myelin_sem_segmentation": [64, 64], "organ_ct_segmentation": [32, 32, 32]}
 TERMS = ["cross_entropy", *(f"information_level_{level}" for level in range(1, 5))]
@@ -60,8 +60,7 @@ def test_tensorboard_has_each_term_of_the_loss_and_pictures(
     workflow.run()
     scalars = read_events(bundle / "eval", "scalars")
     for epoch in (1, 2):
-        means = torch.tensor(expected[epoch]).mean(0).tolist()
-        assert len(expected[epoch]) == 2
+        means = torch.tensor(expected[epoch])[[0, 5]].mean(0).tolist()  # every fifth batch
         assert [scalars[tag][epoch].value for tag in TERMS] == pytest.approx(means, rel=1e-4, abs=1e-5)
         assert 0 < scalars["mean_dice"][epoch].value < 1
     (picture,) = read_events(bundle / "eval", "images")["validation"].values()  # of the first epoch

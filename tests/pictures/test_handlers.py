@@ -57,3 +57,8 @@ def test_only_every_so_many_epochs(case: Any, tmp_path: Path) -> None:
 def test_a_prediction_of_another_size_is_named(case: Any, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"prediction has the shape \(140, 50\), the image \(140, 100\)"):
         validate(case | {"pred": case["pred"][:, :50]}, tmp_path, 1)
+
+
+def test_an_interval_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="interval must be 1 at least, got 0"):
+        TensorBoardPanelsHandler(str(tmp_path), NAMES, interval=0)

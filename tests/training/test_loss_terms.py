@@ -33,7 +33,7 @@ class TwoHeads(nn.Module):
 
 
 def make_trainer(
-    loss: nn.Module, watched: nn.Module, *, network: type[nn.Module] | None = None, epochs: int = 2
+    loss: nn.Module, watched: nn.Module, *, network: type[nn.Module] | None = None, epochs: int = 2, interval: int = 1
 ) -> Any:
     """Five cases in batches of two; ``trainer.batches`` collects epoch, finest prediction, label and loss."""
     generator = torch.Generator().manual_seed(0)
@@ -49,7 +49,7 @@ def make_trainer(
         network=model,
         optimizer=torch.optim.SGD(model.parameters(), 0.01),
         loss_function=loss,
-        train_handlers=[LossTermsHandler(watched), StatsHandler(iteration_log=False)],
+        train_handlers=[LossTermsHandler(watched, interval), StatsHandler(iteration_log=False)],
     )
     trainer.batches, trainer.history = [], []
 
@@ -124,6 +124,20 @@ def test_a_loss_without_terms_trains_as_ever() -> None:
     loss = DiceCELoss(softmax=True, to_onehot_y=True)
     trainer = make_trainer(loss, loss)
     assert trainer.history == [{}, {}]
+
+
+def test_only_every_so_many_batches() -> None:
+    loss = make_loss()
+    trainer = make_trainer(loss, loss, interval=2)  # batches of 2, 2 and 1 images
+    for epoch in (1, 2):
+        counted = [batch for batch in trainer.batches if batch[0] == epoch][::2]
+        entropy = torch.cat([F.cross_entropy(b[1], b[2][:, 0].long(), reduction="none").mean((1, 2)) for b in counted])
+        assert trainer.history[epoch - 1]["cross_entropy"] == pytest.approx(entropy.mean().item(), rel=1e-5)
+
+
+def test_an_interval_that_is_none_is_named() -> None:
+    with pytest.raises(ValueError, match="interval must be 1 at least, got 0"):
+        LossTermsHandler(make_loss(), interval=0)
 
 
 class TwoImages(nn.Module):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from monai.data import MetaTensor
+from monai.data import DataLoader, Dataset, MetaTensor
 from monai.engines import SupervisedEvaluator
 from PIL import Image
 from torch import Tensor
@@ -26,9 +26,8 @@ def one_hot(*shape: int, seed: int) -> Tensor:
 def evaluate(folder: Path, cases: list[dict[str, Any]], **options: Any) -> list[dict[str, str]]:
     """Run an evaluator whose network changes nothing, and read the table."""
     report = InformationReport(folder, ["background", "cell"], **options)
-    evaluator = SupervisedEvaluator("cpu", [[case] for case in cases], torch.nn.Identity(), val_handlers=[report])
-    evaluator.prepare_batch = lambda batch, *_, **__: (batch[0]["image"][None], batch[0]["label"][None])
-    evaluator.run()
+    loader = DataLoader(Dataset(cases), batch_size=2)
+    SupervisedEvaluator("cpu", loader, torch.nn.Identity(), val_handlers=[report]).run()
     with (folder / "information.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 

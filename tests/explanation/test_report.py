@@ -31,10 +31,8 @@ def test_what_is_written_of_a_picture(picture: Paths, tmp_path: Path) -> None:
     bound = mutual_information(case.target[None].double(), case.target[None])
     with (tmp_path / "new" / "out" / "information.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["class"], row["size"], row["unit"]) for row in rows[3:5]] == [
-        ("cell wall", "16", "px"),
-        ("core", "2", "px"),
-    ]
+    found = [(row["class"], row["size"], row["unit"]) for row in rows[3:5]]
+    assert found == [("cell wall", "16", "px"), ("core", "2", "px")]
     for index, row in enumerate(rows):
         place = (index % 4, 0, 1 + index // 4)
         assert float(row["kept"]) == pytest.approx(levels.kept[place].item(), rel=1e-4)
@@ -45,9 +43,8 @@ def test_what_is_written_of_a_picture(picture: Paths, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("whole_volume", [False, True])
-def test_what_is_written_of_a_volume(volume: Paths, tmp_path: Path, whole_volume: bool) -> None:
-    explanation = explain(**volume, out=tmp_path, whole_volume=whole_volume, num_levels=2)
+def test_what_is_written_of_a_volume_as_a_whole(volume: Paths, tmp_path: Path) -> None:
+    explanation = explain(**volume, out=tmp_path, whole_volume=True, num_levels=2)
     assert len(explanation.written) == 7
     assert all(path.stat().st_size > 0 for path in explanation.written)
     assert "fine structure (1.6 mm)" in explanation.sentences[0]
@@ -57,9 +54,8 @@ def test_figures_show_the_case(volume: Paths) -> None:
     case = read_case(**volume)
     options = {"num_levels": 2, "num_orientations": 4, "slice_dims": (-1,)}
     figure = bands_figure(case, 1, [1.6, 3.2], options)
-    axial = int(
-        np.argmax([(case.target[1:, ..., z].mean((1, 2)) / case.target[1:].mean((1, 2, 3))).sum() for z in range(12)])
-    )
+    shares = case.target[1:].sum((1, 2)) / case.target[1:].sum((1, 2, 3))[:, None]  # (C, Z)
+    axial = int(shares.sum(0).argmax())
     target = case.target[1, ..., axial].T.flip(0, 1)
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), target)
     pulls = compute_pulls(case.probabilities, case.target)

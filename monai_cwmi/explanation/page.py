@@ -91,7 +91,7 @@ def _encode(
     content: PageContent, classes: int, levels: int, steps: tuple[slice, slice, slice]
 ) -> dict[str, dict[str, Any]]:
     black, white = np.percentile(content.image, (0.5, 99.5)).tolist()
-    maps = {"image": _bytes(content.image[steps], black, (white - black) / 255 or 1.0)}
+    maps = {"image": _bytes(content.image[steps], black, (white - black) / 254 or 1.0)}
     for name, labels in (("target", content.target), ("prediction", content.prediction)):
         maps[name] = _bytes(labels[steps], 0.0, 1.0)
     for kind in KINDS:
@@ -106,7 +106,7 @@ def _encode(
 
 
 def _bytes(array: np.ndarray, low: float, step: float) -> dict[str, Any]:
-    levels = ((array - low) / step).round().clip(0, 255).astype(np.uint8)
+    levels = ((array - low) / step).round().clip(0, 254).astype(np.uint8)
     return {"low": low, "step": step, "bytes": base64.b64encode(zlib.compress(levels.tobytes(), 6)).decode()}
 
 

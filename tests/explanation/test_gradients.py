@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from monai_cwmi import CWMILoss
+from monai_cwmi.explanation import compute_pulls
+from monai_cwmi.explanation.gradients import FLOOR
+from monai_cwmi.functional import mutual_information
+
+
+def pair(*shape: int) -> tuple[Tensor, Tensor]:
+    """Probabilities and one-hot target ``(3, spatial)``, in float64."""
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(3, *shape, generator=generator, dtype=torch.float64)
+    target = torch.nn.functional.one_hot((scores + torch.rand(3, *shape, generator=generator)).argmax(0), 3)
+    return torch.softmax(3 * scores, 0), target.movedim(-1, 0).double()
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((40, 36), {"num_levels": 3}),
+        ((24, 20, 4), {"num_levels": 2}),
+        ((20, 16, 18), {"num_levels": 2, "slice_dims": None, "spacing": (1.0, 1.0, 1.5)}),
+    ],
+)
+def test_pulls_are_differences_of_the_terms(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    probabilities, target = pair(*shape)
+
+    def terms(p: Tensor) -> Tensor:
+        """Minus the cross-entropy and the information of each level, written out."""
+        entropy = -(target * p.log()).sum(0).mean()
+        return torch.cat((-entropy[None], mutual_information(p[None], target[None], **options)[:, 0].mean(1)))
+
+    pulls = compute_pulls(probabilities, target, CWMILoss(softmax=True, **options))
+    together = torch.cat((pulls.cross_entropy[None], pulls.information))
+    floored, step = (1 - 3 * FLOOR) * probabilities + FLOOR, 1e-5
+    for channel, *place in ((0, *[3] * len(shape)), (1, *[2] * len(shape)), (2, *[1] * len(shape))):
+        voxel = (..., *place)
+        change = torch.zeros_like(floored)
+        change[voxel] = -1 / 3
+        change[(channel, *place)] += 1  # what one class gets, the others give, and the sum stays
+        difference = (terms(floored + step * change) - terms(floored - step * change)) / (2 * step)
+        torch.testing.assert_close(together[(slice(None), channel, *place)], difference, rtol=1e-5, atol=1e-9)
+
+
+def test_pulls_add_up_to_nothing_and_point_to_the_target() -> None:
+    target = pair(32, 32)[1]
+    pulls = compute_pulls(target.roll(2, 1), target)
+    for pull in (pulls.cross_entropy, *pulls.information):
+        torch.testing.assert_close(pull.sum(0), torch.zeros(32, 32, dtype=torch.float64), atol=1e-12, rtol=0)
+    wrong = target.argmax(0) != target.roll(2, 1).argmax(0)
+    assert (pulls.cross_entropy.argmax(0) == target.argmax(0))[wrong].all()
+
+
+def test_images_without_levels() -> None:
+    probabilities, target = pair(2, 2)
+    pulls = compute_pulls(probabilities, target)
+    assert pulls.information.shape == (0, 3, 2, 2)
+    assert pulls.cross_entropy.isfinite().all()

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from monai_cwmi.explanation import bands_figure, compute_pulls, explain, pulls_figure, read_case
+from monai_cwmi.functional import mutual_information
+from monai_cwmi.metrics import information_by_level
+
+Paths = dict[str, Path]
+
+
+def test_what_is_written_of_a_picture(picture: Paths, tmp_path: Path) -> None:
+    names = ["background", "cell wall", "core"]
+    explanation = explain(
+        picture["image"], picture["label"], picture["prediction"], tmp_path / "new" / "out", class_names=names
+    )
+    files = ["information.png", "bands_cell_wall.png", "pulls_cell_wall.png", "bands_core.png", "pulls_core.png"]
+    assert [path.name for path in explanation.written] == [*files, "information.csv", "page.html"]
+    for path in explanation.written[:5]:
+        with Image.open(path) as figure:
+            assert min(figure.size) > 300
+    case = read_case(**picture)
+    levels = information_by_level(case.probabilities[None], case.target[None])
+    bound = mutual_information(case.target[None].double(), case.target[None])
+    with (tmp_path / "new" / "out" / "information.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found = [(row["class"], row["size"], row["unit"]) for row in rows[3:5]]
+    assert found == [("cell wall", "16", "px"), ("core", "2", "px")]
+    for index, row in enumerate(rows):
+        place = (index % 4, 0, 1 + index // 4)
+        assert float(row["kept"]) == pytest.approx(levels.kept[place].item(), rel=1e-4)
+        assert float(row["bound"]) == pytest.approx(bound[place].item(), rel=1e-4)
+    fine, coarse = (100 * float(rows[row]["kept"]) for row in (0, 3))
+    assert explanation.sentences[0] == (
+        f"cell wall: fine structure (2 px) {fine:.0f} % kept, coarse (16 px) {coarse:.0f} % kept"
+    )
+
+
+def test_what_is_written_of_a_volume_as_a_whole(volume: Paths, tmp_path: Path) -> None:
+    explanation = explain(**volume, out=tmp_path, whole_volume=True, num_levels=2)
+    assert len(explanation.written) == 7
+    assert all(path.stat().st_size > 0 for path in explanation.written)
+    assert "fine structure (1.6 mm)" in explanation.sentences[0]
+
+
+def test_figures_show_the_case(volume: Paths) -> None:
+    case = read_case(**volume)
+    options = {"num_levels": 2, "num_orientations": 4, "slice_dims": (-1,)}
+    figure = bands_figure(case, 1, [1.6, 3.2], options)
+    shares = case.target[1:].sum((1, 2)) / case.target[1:].sum((1, 2, 3))[:, None]  # (C, Z)
+    axial = int(shares.sum(0).argmax())
+    target = case.target[1, ..., axial].T.flip(0, 1)
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), target)
+    pulls = compute_pulls(case.probabilities, case.target)
+    panels = pulls_figure(case, pulls, 2, [1.6, 3.2, 6.4, 12.8]).axes
+    np.testing.assert_array_equal(panels[1].images[0].get_array(), pulls.cross_entropy[2, ..., axial].T.flip(0, 1))
+    np.testing.assert_array_equal(panels[4].images[0].get_array(), pulls.information[2, 2, ..., axial].T.flip(0, 1))
+
+
+@pytest.mark.network
+def test_a_blur_of_a_real_label_loses_what_is_fine(myelin_cache: Path, tmp_path: Path) -> None:
+    folder = myelin_cache / "myelin_sem"
+    label = np.asarray(Image.open(folder / "labelsTs" / "test.png"))
+    one_hot = np.stack([index == label.T for index in range(3)]).astype(np.float32)
+    np.save(tmp_path / "blurred.npy", gaussian_filter(one_hot, (0, 4, 4)))
+    explanation = explain(
+        folder / "imagesTs" / "test.png",
+        folder / "labelsTs" / "test.png",
+        tmp_path / "blurred.npy",
+        tmp_path / "out",
+        class_names=["background", "myelin", "axon"],
+        spacing=(0.14, 0.14),
+        unit="µm",
+    )
+    with (tmp_path / "out" / "information.csv").open(encoding="utf-8") as file:
+        kept = torch.tensor([float(row["kept"]) for row in csv.DictReader(file)]).reshape(2, 4)
+    assert (kept[:, 0] < 0.1).all()
+    assert (kept[:, 3] > 0.95).all()
+    assert explanation.sentences[0].startswith("myelin: fine structure (0.28 µm) ")
+    assert 5e6 < explanation.written[-1].stat().st_size < 15e6
+
+
+def test_an_image_without_room_for_a_level(tmp_path: Path) -> None:
+    Image.fromarray(np.eye(2, dtype=np.uint8)).save(tmp_path / "tiny.png")
+    path = tmp_path / "tiny.png"
+    with pytest.raises(ValueError, match=r"tiny.png is too small for a level: its shape is \(2, 2\)"):
+        explain(path, path, path, tmp_path)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.multiprocessing import start_processes
+from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from monai_cwmi.data import fetch_sample
@@ -134,7 +134,7 @@ def slabs(root: Path, patch: pytest.MonkeyPatch) -> Path:
     for folder in ("imagesTr", "labelsTr"):
         (root / "raw" / "Dataset502_Liver" / folder).mkdir(parents=True)
         for case in ("training_000", "training_096"):
-            volume = nibabel.load(sample / folder / f"{case}.nii.gz")
+            volume: Any = nibabel.load(sample / folder / f"{case}.nii.gz")
             array = np.asarray(volume.dataobj)[40:88, 40:88, ::4]
             if folder == "labelsTr":
                 array = array.astype(np.uint8)

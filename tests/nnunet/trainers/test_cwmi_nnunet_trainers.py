@@ -84,7 +84,7 @@ def heads(configuration: str, labels: str) -> tuple[list[Tensor], list[Tensor], 
     return outputs, targets, spacings
 
 
-def cwmi(output: Tensor, target: Tensor, spacing: tuple[float, ...], **lambdas: float) -> Tensor:
+def cwmi(output: Tensor, target: Tensor, spacing: tuple[float, ...], **lambdas: Any) -> Tensor:
     """CWMILoss with one-hot targets of floats, in which ignored voxels are -1."""
     is_sigmoid = output.shape[1] == 2
     if is_sigmoid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 from pathlib import Path
 
@@ -15,4 +16,4 @@ TORCHVISION = Path(__file__).parent / "torchvision_beside_cpu_torch"
 def torchvision_beside_cpu_torch() -> None:
     """Let torchvision be imported beside a torch for CPUs; see that folder."""
     if "torchvision" not in sys.modules:
-        exec((TORCHVISION / "sitecustomize.py").read_text(), {})
+        runpy.run_path(str(TORCHVISION / "sitecustomize.py"))

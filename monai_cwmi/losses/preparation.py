@@ -116,7 +116,9 @@ class Preparation:
         if probabilities is logits or self.other_act is not None:
             _check_range(probabilities, "input", "Logits need sigmoid=True, softmax=True or other_act.")
             # Rounding may go beyond [0, 1] a little; what is further off shall not pass on a GPU either.
-            probabilities = torch.where(_is_in_range(probabilities), probabilities.clamp(0, 1), torch.nan)
+            # Not clamp: from torch 2.15 on it has no gradient at 0 and 1 themselves, where sure mistakes need one.
+            limited = torch.where(probabilities < 0, 0.0, torch.where(probabilities > 1, 1.0, probabilities))
+            probabilities = torch.where(_is_in_range(probabilities), limited, torch.nan)
         compared = slice(None) if self.include_background or channels == 1 else slice(1, None)
         return Prepared(logits, probabilities, labels, mask, is_exclusive, compared)
 

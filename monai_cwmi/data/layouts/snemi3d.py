@@ -60,7 +60,7 @@ def _cases(pair: Pair) -> Iterator[Case]:
 def _read_stack(path: Path) -> np.ndarray:
     try:
         return tifffile.imread(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, tifffile.TiffFileError) as error:  # no ValueError in old versions
         raise ValueError(f"{path} cannot be read as a stack of images: {error}.") from error
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from monai_cwmi.explanation import bands_figure, compute_pulls, explain, pulls_f
 from monai_cwmi.functional import mutual_information
 from monai_cwmi.metrics import information_by_level
 
-Paths = dict[str, Path]
+Paths = dict[str, Any]
 
 
 def test_what_is_written_of_a_picture(picture: Paths, tmp_path: Path) -> None:
@@ -62,6 +64,14 @@ def test_figures_show_the_case(volume: Paths) -> None:
     panels = pulls_figure(case, pulls, 2, [1.6, 3.2, 6.4, 12.8]).axes
     np.testing.assert_array_equal(panels[1].images[0].get_array(), pulls.cross_entropy[2, ..., axial].T.flip(0, 1))
     np.testing.assert_array_equal(panels[4].images[0].get_array(), pulls.information[2, 2, ..., axial].T.flip(0, 1))
+
+
+def test_without_plotly_nothing_is_begun(picture: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "monai_cwmi.explanation.page", raising=False)
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    with pytest.raises(ImportError, match=r"needs: pip install 'monai-cwmi\[explain\]'"):
+        explain(**picture, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.network

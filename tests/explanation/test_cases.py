@@ -39,7 +39,7 @@ def test_a_volume_is_turned_to_ras(volume: Paths) -> None:
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 def test_other_formats(volume: Paths, tmp_path: Path, suffix: str) -> None:
-    paths = {}
+    paths: dict[str, Any] = {}
     for name, path in volume.items():
         paths[name] = tmp_path / f"{name}{suffix}"
         sitk.WriteImage(sitk.ReadImage(path), paths[name])

@@ -28,7 +28,7 @@ def test_bands_are_drawn_in_one_scale_for_each_level() -> None:
     masks = (np.ones((8, 6)), np.zeros((8, 6)))
     options: dict[str, Any] = {"directions": ["a", "b"], "sizes": SIZES[:2], "unit": "px", "title": "Title"}
     figure = draw_bands((target, prediction), masks, **options)
-    images = [axes.images[0].get_array() for axes in figure.axes]
+    images = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
     assert len(images) == 2 + 2 * 2 * 2
     for level in range(2):
         shown = np.stack(images[1 + 2 * level : 3 + 2 * level])
@@ -38,7 +38,7 @@ def test_bands_are_drawn_in_one_scale_for_each_level() -> None:
             np.stack(images[6 + 2 * level : 8 + 2 * level]), (abs(target[level]) / 2 / white).clip(0, 1)
         )
     assert {"Title", "target", "prediction", "level 1\n2 px", "level 2\n4 px", "a", "b"} <= set(texts(figure))
-    hues = draw_bands((target, prediction), masks, **options, phase=True).axes[1].images[0].get_array()
+    hues = np.asarray(draw_bands((target, prediction), masks, **options, phase=True).axes[1].images[0].get_array())
     assert hues.shape == (8, 6, 3)
     assert np.ptp(hues[..., 0] / hues.max(-1)) < 1e-6  # one phase, one hue
 

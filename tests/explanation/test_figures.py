@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import rgb_to_hsv, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -40,7 +40,7 @@ def test_bands_are_drawn_in_one_scale_for_each_level() -> None:
     assert {"Title", "target", "prediction", "level 1\n2 px", "level 2\n4 px", "a", "b"} <= set(texts(figure))
     hues = np.asarray(draw_bands((target, prediction), masks, **options, phase=True).axes[1].images[0].get_array())
     assert hues.shape == (8, 6, 3)
-    assert np.ptp(hues[..., 0] / hues.max(-1)) < 1e-6  # one phase, one hue
+    np.testing.assert_allclose(rgb_to_hsv(hues)[..., 0], 1 / (2 * np.pi))  # one radian of the circle of hues
 
 
 def test_the_information_in_numbers_and_words() -> None:

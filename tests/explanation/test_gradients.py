@@ -40,9 +40,9 @@ def test_pulls_are_differences_of_the_terms(shape: tuple[int, ...], options: dic
     together = torch.cat((pulls.cross_entropy[None], pulls.information))
     floored, step = (1 - 3 * FLOOR) * probabilities + FLOOR, 1e-5
     for channel, index in ((0, 3), (1, 2), (2, 1)):
-        place = (index,) * len(shape)
+        place: list[Any] = [index] * len(shape)
         change = torch.zeros_like(floored)
-        change[(..., *place)] = -1 / 3
+        change[(slice(None), *place)] = -1 / 3
         change[(channel, *place)] += 1  # what one class gets, the others give, and the sum stays
         difference = (terms(floored + step * change) - terms(floored - step * change)) / (2 * step)
         torch.testing.assert_close(together[(slice(None), channel, *place)], difference, rtol=1e-5, atol=1e-9)

@@ -88,7 +88,7 @@ def draw_bands(
         bottom=foot / size[1],
         top=1 - head / size[1],
         wspace=0.05,
-        hspace=0.12,
+        hspace=0.17,
     )
 
     def show(row: int, column: int, picture: np.ndarray) -> Axes:

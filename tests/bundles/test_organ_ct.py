@@ -121,7 +121,7 @@ def test_evaluation_measures_on_the_scans_own_grid(trained: Path, blobs_dir: Pat
         rows = list(csv.DictReader(file))
     assert [(row["class"], row["size"]) for row in rows[:2]] == [("liver", "2"), ("liver", "4")]
     assert {row["unit"] for row in rows} == {"mm"}
-    images = [torch.from_numpy(np.asarray(array == 1)[None, None]) for array in (prediction, target)]
+    images = [torch.from_numpy(np.flip(array == 1, 0).copy()[None, None]) for array in (prediction, target)]  # in RAS
     kept = information_by_level(*images, spacing=spacing).kept[:, 0, 0]
     assert [float(row["kept"]) for row in rows[:4]] == pytest.approx(kept.tolist(), rel=1e-4)
 

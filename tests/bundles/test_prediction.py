@@ -62,7 +62,7 @@ def test_evaluation_prints_and_writes_dice(trained: Path, predicted: Path, rings
     with (tmp_path / "eval" / "information.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["size"] for row in rows] == ["2", "4", "8", "16"] * 2
-    images = [torch.from_numpy(array[None, None]) for array in (prediction == 255, target == 2)]
+    images = [torch.from_numpy(array.T[None, None]) for array in (prediction == 255, target == 2)]  # as MONAI has them
     kept = information_by_level(*images).kept[:, 0, 0]
     assert [float(row["kept"]) for row in rows if row["class"] == "axon"] == pytest.approx(kept.tolist(), rel=1e-4)
 

@@ -161,6 +161,7 @@ def bands_figure(
         (shown[0], shown[1]),
         masks,
         directions=["({:.1f}, {:.1f}, {:.1f})".format(*axis) if in_space else _edges(*axis) for axis in axes],
+        meaning="direction across the edges (right, front, head)" if in_space else "direction of the edges",
         sizes=sizes,
         unit=case.unit,
         title=f"What the loss compares: bands of {case.class_names[index]}{view.words}",

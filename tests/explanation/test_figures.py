@@ -26,7 +26,13 @@ def test_bands_are_drawn_in_one_scale_for_each_level() -> None:
     target = [generator.random((2, 8 // 2**n, 6 // 2**n)) * np.exp(1j) * 10**n for n in range(2)]
     prediction = [band / 2 for band in target]
     masks = (np.ones((8, 6)), np.zeros((8, 6)))
-    options: dict[str, Any] = {"directions": ["a", "b"], "sizes": SIZES[:2], "unit": "px", "title": "Title"}
+    options: dict[str, Any] = {
+        "directions": ["a", "b"],
+        "meaning": "c",
+        "sizes": SIZES[:2],
+        "unit": "px",
+        "title": "Title",
+    }
     figure = draw_bands((target, prediction), masks, **options)
     images = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
     assert len(images) == 2 + 2 * 2 * 2

@@ -5,7 +5,7 @@ from monai_cwmi.explanation.cases import Case, read_case
 from monai_cwmi.explanation.figures import draw_bands, draw_information, draw_kept, draw_pulls
 from monai_cwmi.explanation.gradients import Pulls, compute_pulls
 from monai_cwmi.explanation.handler import InformationReport
-from monai_cwmi.explanation.planes import choose_view
+from monai_cwmi.explanation.planes import PlaneView, choose_view
 from monai_cwmi.explanation.report import Explanation, bands_figure, explain, pulls_figure
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Case",
     "Explanation",
     "InformationReport",
+    "PlaneView",
     "Pulls",
     "bands_figure",
     "choose_view",

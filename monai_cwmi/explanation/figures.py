@@ -55,6 +55,7 @@ def draw_bands(
     masks: tuple[np.ndarray, np.ndarray],
     *,
     directions: Sequence[str],
+    meaning: str,
     sizes: Sequence[float],
     unit: str,
     title: str,
@@ -66,7 +67,8 @@ def draw_bands(
     Args:
         bands: Of the target and of the prediction, ``(K, rows, columns)`` for each level, upright.
         masks: Target and prediction, ``(rows, columns)``, 0 to 1.
-        directions: Of the edges that each orientation answers to, in words.
+        directions: Of each orientation, in words.
+        meaning: What the directions are.
         sizes: Of the structures at each level.
         unit: Of the sizes.
         title: Above all.
@@ -88,7 +90,7 @@ def draw_bands(
         bottom=foot / size[1],
         top=1 - head / size[1],
         wspace=0.05,
-        hspace=0.12,
+        hspace=0.17,
     )
 
     def show(row: int, column: int, picture: np.ndarray) -> Axes:
@@ -113,7 +115,7 @@ def draw_bands(
                     axes.set_ylabel(label, fontsize=_FONT, rotation=0, ha="right", va="center", labelpad=6)
     figure.suptitle(title, fontsize=_FONT + 2, y=1 - 0.08 / size[1], va="top", parse_math=False)
     note = "hue: phase of the band, brightness: magnitude" if phase else "brightness: magnitude of the band"
-    note += ", one scale for each level; above the columns: the edges that a band answers to"
+    note += f", one scale for each level; above the columns: {meaning}"
     figure.text(0.5, 0.12 / size[1], note, fontsize=_FONT, ha="center")
     return figure
 

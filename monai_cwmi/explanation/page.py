@@ -60,7 +60,9 @@ def write_page(
             break
     shown = image[steps].shape
     filled = (content.target[steps] > 0).sum((1, 2))
-    note = "Slices are numbered from 0, feet to head. " if depth > 1 else ""
+    note = ""
+    if depth > 1:
+        note = "Slices are numbered from 0, feet to head; the patient's right is on the left, the front above. "
     if along > 1 or (across > 1 and depth > 1):
         note += f"To keep this file small, every {_ordinal(along)} row and column is shown"
         note += f", of every {_ordinal(across)} slice. " if depth > 1 else ". "

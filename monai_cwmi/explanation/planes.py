@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from monai_cwmi.explanation.cases import Case
 from monai_cwmi.pictures.panels import fullest_slice, slices_at
@@ -59,10 +57,12 @@ def choose_view(case: Case, window: int = WINDOW) -> PlaneView:
     """
     target, prediction = (tensor.argmax(0).numpy() for tensor in (case.target, case.probabilities))
     axial = fullest_slice(target, 2) if target.ndim == 3 else None
-    wrong = torch.from_numpy(upright(target, axial) != upright(prediction, axial)).float()
+    wrong = upright(target, axial) != upright(prediction, axial)
     size = (wrong.shape[0], wrong.shape[1])
     shape = (min(window, size[0]), min(window, size[1]))
-    errors = F.avg_pool2d(wrong[None, None], shape, stride=1)[0, 0]
+    sums = np.pad(wrong.cumsum(0).cumsum(1), ((1, 0), (1, 0)))  # over all above and to the left
+    bands = sums[shape[0] :] - sums[: -shape[0]]
+    errors = bands[:, shape[1] :] - bands[:, : -shape[1]]  # in the window that begins at each place
     row, column = divmod(int(errors.argmax()), errors.shape[1])
     return PlaneView(axial, 1 if axial is None else target.shape[2], size, (row, column), shape)
 

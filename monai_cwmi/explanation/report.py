@@ -17,7 +17,6 @@ from monai_cwmi.explanation.bands import compute_bands
 from monai_cwmi.explanation.cases import Case, read_case
 from monai_cwmi.explanation.figures import draw_bands, draw_information, draw_pulls, format_size, sentence
 from monai_cwmi.explanation.gradients import Pulls, compute_pulls
-from monai_cwmi.explanation.page import write_page
 from monai_cwmi.explanation.page_content import PageContent
 from monai_cwmi.explanation.planes import choose_view, grey_values
 from monai_cwmi.filters import orientation_axes
@@ -79,12 +78,17 @@ def explain(
         What is kept, in words, and the files.
 
     Raises:
+        ImportError: Without plotly.
         ValueError: When the input does not fit together.
 
     Example::
 
         explain("scan.nii.gz", "label.nii.gz", "scan_seg.nii.gz", "explanation", class_names=["background", "liver"])
     """
+    try:  # before the work: nothing else here needs plotly
+        from monai_cwmi.explanation.page import write_page
+    except ImportError as error:
+        raise ImportError(f"{error}. The interactive page needs: pip install 'monai-cwmi[explain]'") from error
     case = read_case(
         image, label, prediction, class_names=class_names, label_values=label_values, spacing=spacing, unit=unit
     )
@@ -157,6 +161,7 @@ def bands_figure(
         (shown[0], shown[1]),
         masks,
         directions=["({:.1f}, {:.1f}, {:.1f})".format(*axis) if in_space else _edges(*axis) for axis in axes],
+        meaning="direction across the edges (right, front, head)" if in_space else "direction of the edges",
         sizes=sizes,
         unit=case.unit,
         title=f"What the loss compares: bands of {case.class_names[index]}{view.words}",

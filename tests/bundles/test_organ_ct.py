@@ -17,6 +17,8 @@ from ignite.engine import Events
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
+from monai_cwmi.metrics import information_by_level
+
 from .conftest import copy_bundle, make_workflow, run_bundle
 
 NAME = "organ_ct_segmentation"
@@ -115,6 +117,13 @@ def test_evaluation_measures_on_the_scans_own_grid(trained: Path, blobs_dir: Pat
         assert written[name] == pytest.approx(value, abs=1e-3)
         assert f"{name}: {written[name]:.4f}" in printed
     assert (tmp_path / "eval" / "test_0_pred.png").is_file()
+    with (tmp_path / "eval" / "information.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["class"], row["size"]) for row in rows[:2]] == [("liver", "2"), ("liver", "4")]
+    assert {row["unit"] for row in rows} == {"mm"}
+    images = [torch.from_numpy(np.flip(array == 1, 0).copy()[None, None]) for array in (prediction, target)]  # in RAS
+    kept = information_by_level(*images, spacing=spacing).kept[:, 0, 0]
+    assert [float(row["kept"]) for row in rows[:4]] == pytest.approx(kept.tolist(), rel=1e-4)
 
 
 def surface_distance(first: np.ndarray, second: np.ndarray, spacing: tuple[float, ...]) -> float:

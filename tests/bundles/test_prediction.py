@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from monai_cwmi.metrics import information_by_level
+
 from .conftest import make_workflow, run_bundle
 from .test_training import causes
 
@@ -56,6 +58,13 @@ def test_evaluation_prints_and_writes_dice(trained: Path, predicted: Path, rings
         assert f"{name}: {value:.4f}" in printed
     assert (tmp_path / "eval" / "test_image_pred.png").is_file()
     assert (tmp_path / "eval" / "mean_dice_raw.csv").is_file()
+    assert (tmp_path / "eval" / "information.png").is_file()
+    with (tmp_path / "eval" / "information.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["size"] for row in rows] == ["2", "4", "8", "16"] * 2
+    images = [torch.from_numpy(array.T[None, None]) for array in (prediction == 255, target == 2)]  # as MONAI has them
+    kept = information_by_level(*images).kept[:, 0, 0]
+    assert [float(row["kept"]) for row in rows if row["class"] == "axon"] == pytest.approx(kept.tolist(), rel=1e-4)
 
 
 def test_label_images_lie_on_the_grid_of_their_source(bundle: Path, tmp_path: Path) -> None:

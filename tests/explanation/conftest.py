@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -18,7 +18,7 @@ def labels(*shape: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def picture(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """PNG files of 60 x 80 pixels; the prediction is moved by two rows and written as grey values."""
     folder = tmp_path_factory.mktemp("picture")
     label = labels(60, 80)
@@ -31,7 +31,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def volume(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def volume(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """NIfTI files of 32 x 40 x 12 voxels, whose first axis runs to the left; the prediction is moved by a voxel."""
     folder = tmp_path_factory.mktemp("volume")
     label = labels(32, 40, 12)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -14,7 +15,7 @@ from monai_cwmi.explanation.cases import class_indices
 
 from .conftest import labels
 
-Paths = dict[str, Path]
+Paths = dict[str, Any]
 
 
 def test_a_picture_with_a_bundles_grey_values(picture: Paths) -> None:
@@ -38,7 +39,7 @@ def test_a_volume_is_turned_to_ras(volume: Paths) -> None:
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 def test_other_formats(volume: Paths, tmp_path: Path, suffix: str) -> None:
-    paths = {}
+    paths: dict[str, Any] = {}
     for name, path in volume.items():
         paths[name] = tmp_path / f"{name}{suffix}"
         sitk.WriteImage(sitk.ReadImage(path), paths[name])

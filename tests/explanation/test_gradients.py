@@ -39,10 +39,10 @@ def test_pulls_are_differences_of_the_terms(shape: tuple[int, ...], options: dic
     pulls = compute_pulls(probabilities, target, CWMILoss(softmax=True, **options))
     together = torch.cat((pulls.cross_entropy[None], pulls.information))
     floored, step = (1 - 3 * FLOOR) * probabilities + FLOOR, 1e-5
-    for channel, *place in ((0, *[3] * len(shape)), (1, *[2] * len(shape)), (2, *[1] * len(shape))):
-        voxel = (..., *place)
+    for channel, index in ((0, 3), (1, 2), (2, 1)):
+        place: list[Any] = [index] * len(shape)
         change = torch.zeros_like(floored)
-        change[voxel] = -1 / 3
+        change[(slice(None), *place)] = -1 / 3
         change[(channel, *place)] += 1  # what one class gets, the others give, and the sum stays
         difference = (terms(floored + step * change) - terms(floored - step * change)) / (2 * step)
         torch.testing.assert_close(together[(slice(None), channel, *place)], difference, rtol=1e-5, atol=1e-9)

@@ -34,7 +34,7 @@ class Tags(HTMLParser):
             self.text.setdefault(attributes.get("id") or tag, []).append(data)
 
 
-def write(path: Path, files: dict[str, Path], **options: Any) -> tuple[PageContent, Tags, dict[str, Any]]:
+def write(path: Path, files: dict[str, Any], **options: Any) -> tuple[PageContent, Tags, dict[str, Any]]:
     case = read_case(**files, **options)
     content = PageContent(case, compute_pulls(case.probabilities, case.target), OPTIONS)
     kept = np.array([[0.25, np.nan], [0.5, np.nan]])
@@ -51,7 +51,7 @@ def values(data: dict[str, Any], name: str) -> np.ndarray:
     return np.asarray(entry["low"] + levels * entry["step"])
 
 
-def test_the_page_needs_no_network(picture: dict[str, Path], tmp_path: Path) -> None:
+def test_the_page_needs_no_network(picture: dict[str, Any], tmp_path: Path) -> None:
     _, tags, data = write(tmp_path / "page.html", picture)
     assert [tag for tag, _ in tags.tags].count("script") == 3  # plotly, the data, the page's own
     assert not [attributes for _, attributes in tags.tags if {"src", "href", "data"} & attributes.keys()]
@@ -62,7 +62,7 @@ def test_the_page_needs_no_network(picture: dict[str, Path], tmp_path: Path) -> 
     assert (tmp_path / "page.html").stat().st_size < 15e6
 
 
-def test_maps_are_kept_to_a_step(volume: dict[str, Path], tmp_path: Path) -> None:
+def test_maps_are_kept_to_a_step(volume: dict[str, Any], tmp_path: Path) -> None:
     content, _, data = write(tmp_path / "page.html", volume)
     assert data["shape"] == [12, 40, 32]
     assert data["pitch"] == pytest.approx([0.9, 0.8])
@@ -79,7 +79,7 @@ def test_maps_are_kept_to_a_step(volume: dict[str, Path], tmp_path: Path) -> Non
 
 
 def test_a_large_volume_is_thinned_and_the_page_says_so(
-    volume: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    volume: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = len(json.dumps(write(tmp_path / "all.html", volume)[2]["maps"]))
     monkeypatch.setattr(page, "MAX_BYTES", size // 5)

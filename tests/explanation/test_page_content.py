@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from monai_cwmi.explanation.page_content import KINDS, PageContent
 OPTIONS = {"num_levels": 2, "num_orientations": None, "slice_dims": (-1,)}
 
 
-def test_maps_of_a_picture(picture: dict[str, Path]) -> None:
+def test_maps_of_a_picture(picture: dict[str, Any]) -> None:
     case = read_case(**picture)
     pulls = compute_pulls(case.probabilities, case.target)
     content = PageContent(case, pulls, OPTIONS)
@@ -23,7 +23,7 @@ def test_maps_of_a_picture(picture: dict[str, Path]) -> None:
     np.testing.assert_allclose(content.map_of("target_bands", 1, 0, slice(None))[0], energy.T, atol=1e-5)
 
 
-def test_maps_of_a_volume(volume: dict[str, Path]) -> None:
+def test_maps_of_a_volume(volume: dict[str, Any]) -> None:
     case = read_case(**volume)
     content = PageContent(case, compute_pulls(case.probabilities, case.target), OPTIONS)
     np.testing.assert_array_equal(content.target[3, 5], case.target.argmax(0)[:, 34, 3].flip(0))
@@ -38,7 +38,7 @@ def test_maps_of_a_volume(volume: dict[str, Path]) -> None:
     np.testing.assert_allclose(found, expected.T.flip(0, 1), atol=1e-5)
 
 
-def test_bands_in_space(volume: dict[str, Path]) -> None:
+def test_bands_in_space(volume: dict[str, Any]) -> None:
     case = read_case(**volume)
     content = PageContent(case, compute_pulls(case.probabilities, case.target), OPTIONS | {"slice_dims": None})
     bands = compute_bands(case.probabilities[2], case.target[2], num_levels=1, spacing=case.spacing)

@@ -8,9 +8,9 @@ from monai_cwmi.explanation.planes import grey_values
 
 
 def case(target: torch.Tensor, prediction: torch.Tensor) -> Case:
-    one_hot = [torch.nn.functional.one_hot(indices, 2).movedim(-1, 0).float() for indices in (target, prediction)]
+    first, second = (torch.nn.functional.one_hot(indices, 2).movedim(-1, 0).float() for indices in (target, prediction))
     steps = (1.0,) * target.ndim
-    return Case(target[None].float(), *one_hot, ("background", "class 1"), steps, "px", True)
+    return Case(target[None].float(), first, second, ("background", "class 1"), steps, "px", True)
 
 
 def test_a_large_picture_is_cut_to_where_it_errs_most() -> None:

@@ -19,7 +19,7 @@ from monai_cwmi.experiment import runner
 from .tables import DEFAULT_PATCH, PATCHES, SHORTER
 
 
-class Planned(Exception):
+class PlannedError(Exception):
     """A comparison is about to begin its first training."""
 
 
@@ -52,7 +52,7 @@ def run(command: str, folder: Path, bundle: str) -> None:
             set_determinism(None)
         elif words[:4] == ["python", "-m", "monai_cwmi", "compare"]:
             patch.setattr(runner, "_run_cells", _stop)  # trainings themselves: tests/experiment/test_runner.py
-            with pytest.raises(Planned):
+            with pytest.raises(PlannedError):
                 main(words[3:])
         elif words[:3] == ["python", "-m", "monai_cwmi"]:
             main(words[3:])
@@ -64,4 +64,4 @@ def run(command: str, folder: Path, bundle: str) -> None:
 
 
 def _stop(*_: object) -> None:
-    raise Planned
+    raise PlannedError

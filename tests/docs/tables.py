@@ -20,8 +20,13 @@ FILES = {
 # Blocks that are no part of a bundle, but losses for `compare --losses`.
 CATALOGUES = {("docs/how-to/compare.md", "MyDice:")}
 
-# Pages whose blocks a test of their own runs: that test must read the page.
-OWN_TESTS: dict[str, str] = {}
+# Pages whose blocks tests of their own run: that file must read the page.
+OWN_TESTS = {
+    "docs/how-to/explain.md": "tests/explanation/test_page_of_docs.py",
+    "docs/how-to/frameworks.md": "tests/docs/test_frameworks.py",
+    "docs/how-to/install.md": "tests/test_packaging.py",
+    "docs/how-to/nnunet.md": "tests/nnunet/test_page.py",
+}
 
 # Pages with the commands of another page, but for sizes; the bundles are the same but for their data
 # (test_bundles_for_colour_differ_in_their_data_only).
@@ -35,11 +40,11 @@ SHORT_TRAINING = "--epochs 1 --steps_per_epoch 1 --patches_per_image 2"
 SHORTER = {
     # The process belongs to the tests; so does its logging.
     r"-m monai\.bundle run": "--logging_file False",
-    r"train\.json(?!.*evaluate\.json)": SHORT_TRAINING,
+    r"monai\.bundle run.*train\.json(?!.*evaluate\.json)": SHORT_TRAINING,
     # A page's other networks leave its first model alone.
     r"attention_unet\.json": "--ckpt_dir models/attention",
-    r"paper\.json": "--batch_size 1 --channels '[4, 8]' --ckpt_dir models/paper",
-    r"--channels .*1024": "--channels '[4, 8]' --ckpt_dir models/paper",
+    r"monai\.bundle run.*paper\.json": "--batch_size 1 --channels '[4, 8]' --ckpt_dir models/paper",
+    r"inference\.json.*--channels .*1024": "--channels '[4, 8]' --ckpt_path models/paper/model.pt",
     r"benchmark-": "--repeats 1 --device cpu",
     r"benchmark-speed": "--batch 1 --sizes 32x32",
     r"benchmark-speed.*96x96x96": "--sizes 32x32x32",

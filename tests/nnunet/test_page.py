@@ -14,7 +14,8 @@ import pytest
 
 from nnunet.conftest import TORCHVISION
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "nnunet.md"
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "how-to" / "nnunet.md").read_text()
 
 pytestmark = [
     pytest.mark.network,
@@ -24,14 +25,14 @@ pytestmark = [
 
 def script() -> str:
     """The page's commands, and its Python given to Python."""
-    blocks = re.findall(r"```(bash|python)\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    blocks = re.findall(r"```(bash|python)\n(.*?)```", PAGE, flags=re.DOTALL)
     return "\n".join(text if language == "bash" else f"python - <<'BLOCK'\n{text}BLOCK" for language, text in blocks)
 
 
 def test_every_block_runs(tmp_path: Path, myelin_cache: Path) -> None:
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": f"{TORCHVISION}:{PAGE.parents[2]}",
+        "PYTHONPATH": f"{TORCHVISION}:{ROOT}",
         "MONAI_CWMI_CACHE": str(myelin_cache),
         # nnU-Net starts processes by the dozen, which spend their time on imports here.
         "nnUNet_def_n_proc": "1",

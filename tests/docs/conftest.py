@@ -57,7 +57,7 @@ def repository(
 ) -> Path:
     """The bundles, and beside them scans and labels of five patients, new scans, and a download of DRIVE.
 
-    The cache of samples holds small artificial sets under their names. The bundle of organs has a model.
+    A scan, its label and a prediction lie there too. The cache of samples holds small artificial sets under their names. The bundle of organs has a model.
     """
     root, cache = tmp_path / "repository", tmp_path / "cache"
     shutil.copytree(ROOT / "bundles", root / "bundles", ignore=WRITTEN)
@@ -67,6 +67,8 @@ def repository(
     monkeypatch.setenv("MONAI_CWMI_CACHE", str(cache))
     shutil.copytree(scans_dir, root, dirs_exist_ok=True)
     shutil.copytree(root / "scans", root / "new_scans", ignore=shutil.ignore_patterns("P[2-5]*"))
+    for name, source in {"scan": "scans/P1", "label": "labels/P1", "scan_seg": "labels/P2"}.items():
+        shutil.copy(root / f"{source}.nii.gz", root / f"{name}.nii.gz")
     make_drive(root / "downloads" / "DRIVE", count=5, size=(40, 36))
     for bundle in (root / "bundles").iterdir():
         plane = bundle.name not in {f"{name}_segmentation" for name in VOLUME}

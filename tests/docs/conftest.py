@@ -57,7 +57,8 @@ def repository(
 ) -> Path:
     """The bundles, and beside them scans and labels of five patients, new scans, and a download of DRIVE.
 
-    A scan, its label and a prediction lie there too. The cache of samples holds small artificial sets under their names. The bundle of organs has a model.
+    A scan, its label and a prediction lie there too. The cache of samples holds small artificial sets under their
+    names. The bundle of organs has a model.
     """
     root, cache = tmp_path / "repository", tmp_path / "cache"
     shutil.copytree(ROOT / "bundles", root / "bundles", ignore=WRITTEN)

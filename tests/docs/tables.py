@@ -62,6 +62,7 @@ ELSEWHERE = {
     r"python -m venv \.venv && \.venv/bin/pip install -c constraints\.txt -e .*": ("Makefile", "-m venv $(VENV)"),
     r"source \.venv/bin/activate": ("Makefile", "$(VENV)/bin/"),
     r"pip install -c constraints\.txt -e .*": ("Makefile", "pip install --quiet --constraint constraints.txt"),
+    r"torchrun --nnodes=2 .*": ("tests/docs/test_nodes.py", "def test_two_launchers_train_together"),
     r"torchrun .*multi_gpu_train\.json.*": ("tests/bundles/test_training.py", "def test_two_processes_train_together"),
     r".*benchmark-speed --device cuda .*": (
         "tests/commands/test_benchmark_speed.py",

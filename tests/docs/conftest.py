@@ -68,8 +68,8 @@ def repository(
     monkeypatch.setenv("MONAI_CWMI_CACHE", str(cache))
     shutil.copytree(scans_dir, root, dirs_exist_ok=True)
     shutil.copytree(root / "scans", root / "new_scans", ignore=shutil.ignore_patterns("P[2-5]*"))
-    for name, source in {"scan": "scans/P1", "label": "labels/P1", "scan_seg": "labels/P2"}.items():
-        shutil.copy(root / f"{source}.nii.gz", root / f"{name}.nii.gz")
+    for name, copied in {"scan": "scans/P1", "label": "labels/P1", "scan_seg": "labels/P2"}.items():
+        shutil.copy(root / f"{copied}.nii.gz", root / f"{name}.nii.gz")
     make_drive(root / "downloads" / "DRIVE", count=5, size=(40, 36))
     for bundle in (root / "bundles").iterdir():
         plane = bundle.name not in {f"{name}_segmentation" for name in VOLUME}

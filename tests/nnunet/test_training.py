@@ -82,8 +82,10 @@ def run(command: Any, *words: str, patch: pytest.MonkeyPatch) -> None:
     """One of nnU-Net's commands."""
     patch.setattr(sys, "argv", [command.__name__, *words])
     threads = torch.get_num_threads()
-    command()
-    torch.set_num_threads(threads)
+    try:
+        command()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def plan(root: Path, number: int, name: str, description: dict[str, Any], patch: pytest.MonkeyPatch) -> None:
@@ -203,6 +205,7 @@ def test_two_processes_learn_what_one_does(tiles: Path, patch: pytest.MonkeyPatc
 
 def _one_of_two(rank: int, folder: str) -> None:
     """A step with half of a batch, and a whole training."""
+    torch.set_num_threads(1)  # threads that the parent process had are not here
     torch.distributed.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(f"{nnUNetTrainer.__module__}.DDP", lambda network, device_ids: DistributedDataParallel(network))

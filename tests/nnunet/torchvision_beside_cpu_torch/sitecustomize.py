@@ -36,9 +36,10 @@ class DeclareOperators(MetaPathFinder):
                 torch.ops.load_library(str(library))
         except OSError:
             for name in ("nms", "qnms"):
-                torch.library.define(
-                    f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-                )
+                if not hasattr(torch.ops.torchvision, name):  # an import that failed for another reason leaves them
+                    torch.library.define(
+                        f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+                    )
 
 
 sys.meta_path.insert(0, DeclareOperators())

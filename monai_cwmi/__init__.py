@@ -1,8 +1,8 @@
 """Complex Wavelet Mutual Information (CWMI) segmentation loss for MONAI."""
 
 from monai_cwmi import functional
+from monai_cwmi.bands.pyramid import SteerablePyramid
 from monai_cwmi.losses import CWMILoss
-from monai_cwmi.pyramid import SteerablePyramid
 
 __all__ = ["CWMILoss", "SteerablePyramid", "functional"]
 

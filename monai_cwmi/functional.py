@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_cwmi.filters import FrequencyGrid, PyramidSpec, fitting_levels
-from monai_cwmi.information import BandCovariances, conditional_entropy_terms, mutual_information_terms
-from monai_cwmi.spectral import spectral_covariances
-from monai_cwmi.subbands import subband_covariances
-from monai_cwmi.tables import in_quadrature
-from monai_cwmi.volumes import View, mean_over_slices, mean_over_views, views
+from monai_cwmi.bands.filters import FrequencyGrid, PyramidSpec, fitting_levels
+from monai_cwmi.bands.spectral import spectral_covariances
+from monai_cwmi.bands.subbands import subband_covariances
+from monai_cwmi.bands.tables import in_quadrature
+from monai_cwmi.bands.volumes import View, mean_over_slices, mean_over_views, views
+from monai_cwmi.measures.mutual_information import BandCovariances, conditional_entropy_terms, mutual_information_terms
 
 # Bound of a covariance matrix's rounding errors relative to its trace, some ten times the largest ones measured. In
 # float64 those of the small matrices' algebra count.

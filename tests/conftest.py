@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-import monai_cwmi.tables
+import monai_cwmi.bands.tables
+from monai_cwmi.bands.tables import TableCache
 from monai_cwmi.data import fetch_sample
-from monai_cwmi.tables import TableCache
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,9 +26,9 @@ def one_thread() -> None:
 @pytest.fixture
 def empty_cache(monkeypatch: pytest.MonkeyPatch) -> TableCache:
     """A cache of tables that no other test has filled, with the limits of the real one."""
-    real = monai_cwmi.tables._cache
+    real = monai_cwmi.bands.tables._cache
     cache = TableCache(real.max_bytes, real.max_idle)
-    monkeypatch.setattr(monai_cwmi.tables, "_cache", cache)
+    monkeypatch.setattr(monai_cwmi.bands.tables, "_cache", cache)
     return cache
 
 

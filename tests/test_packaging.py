@@ -120,7 +120,7 @@ def test_the_wheel_holds_the_package_and_the_bundles(wheel: Path, committed: set
     expected |= {f"monai_cwmi/{path}" for path in committed if path.startswith("bundles/")}
     found = {name for name in members(wheel) if ".dist-info/" not in name}
     assert found == expected
-    assert {"monai_cwmi/py.typed", "monai_cwmi/experiment/losses.yaml", "monai_cwmi/experiment/report.html.j2"} < found
+    assert {"monai_cwmi/py.typed", "monai_cwmi/comparison/losses.yaml", "monai_cwmi/comparison/report.html.j2"} < found
     for name in list_bundles():
         assert f"monai_cwmi/bundles/{name}/configs/train.json" in found
 

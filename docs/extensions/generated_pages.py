@@ -32,8 +32,8 @@ COPIES = {
 } | {ROOT / "bundles" / name / "docs" / "README.md": DOCS / "reference" / "bundles" / f"{name}.md" for name in BUNDLES}
 # What else the docstrings of a room's public names refer to.
 INNER = {
-    "monai_cwmi": {"pyramid": ["PyramidCoefficients"]},
-    "monai_cwmi.comparison": {"cases": [], "memory": []},
+    "monai_cwmi": {"bands.pyramid": ["PyramidCoefficients"]},
+    "monai_cwmi.benchmark": {"workload": [], "memory": []},
     "monai_cwmi.losses": {"preparation": []},
     "monai_cwmi.maps": {"transform": [], "critical_errors": [], "skeleton": []},
 }

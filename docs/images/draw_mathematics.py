@@ -18,9 +18,7 @@ from PIL import Image
 from skimage.filters import gaussian, threshold_otsu
 from torch import Tensor
 
-from monai_cwmi.data import fetch_sample, load_datalist
-from monai_cwmi.explanation import compute_bands, draw_bands
-from monai_cwmi.filters import (
+from monai_cwmi.bands.filters import (
     band_filters,
     lobe_amplitude,
     lobe_order,
@@ -29,6 +27,8 @@ from monai_cwmi.filters import (
     radial_window,
     residual_filters,
 )
+from monai_cwmi.data import fetch_sample, load_datalist
+from monai_cwmi.explanation import compute_bands, draw_bands
 from monai_cwmi.metrics import information_by_level, structure_sizes
 from monai_cwmi.pictures.panels import COLOURS
 

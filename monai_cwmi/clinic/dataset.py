@@ -26,9 +26,9 @@ from monai_cwmi.clinic.ledger import (
     load_ledger,
     make_datalist,
 )
+from monai_cwmi.clinic.overview import csv_report, markdown_report
 from monai_cwmi.clinic.pairing import pair_sources
 from monai_cwmi.clinic.problems import Problem
-from monai_cwmi.clinic.report import csv_report, markdown_report
 from monai_cwmi.clinic.segmentations import Classes
 from monai_cwmi.clinic.sources import Source, find_sources
 from monai_cwmi.clinic.writing import is_written, progress, write_cases, write_key, write_text

@@ -13,7 +13,7 @@ from monai.utils import optional_import
 
 from monai_cwmi.clinic.inspection import Inspection
 from monai_cwmi.clinic.ledger import SCRATCH, Ledger
-from monai_cwmi.clinic.report import draw_case
+from monai_cwmi.clinic.overview import draw_case
 from monai_cwmi.clinic.scans import read_scan
 from monai_cwmi.clinic.segmentations import Classes, read_label
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from monai_cwmi.benchmark import growth_table, measure_growth, save_growth
 from monai_cwmi.commands.options import Commands, make_folder, measured
-from monai_cwmi.comparison import growth_table, measure_growth, save_growth
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -7,8 +7,8 @@ import re
 
 import torch
 
+from monai_cwmi.benchmark import measure_speed, save_speed, speed_table
 from monai_cwmi.commands.options import Commands, count, make_folder, measured
-from monai_cwmi.comparison import measure_speed, save_speed, speed_table
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 

@@ -70,7 +70,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, report, and name what failed."""
     try:
-        from monai_cwmi.experiment import compare_losses
+        from monai_cwmi.comparison import compare_losses
     except ImportError as error:
         raise ImportError(f"{error}. Comparisons need: pip install 'monai-cwmi[compare]'") from error
     comparison = compare_losses(

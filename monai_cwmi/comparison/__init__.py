@@ -1,16 +1,8 @@
-"""What losses cost, measured side by side."""
+"""Losses trained under equal conditions and compared: the paper's experiment, on any bundle and any data."""
 
-from monai_cwmi.comparison.growth import Growth, measure_growth
-from monai_cwmi.comparison.report import growth_table, save_growth, save_speed, speed_table
-from monai_cwmi.comparison.speed import Timing, measure_speed
+from monai_cwmi.comparison.catalogue import Contestant, load_contestants
+from monai_cwmi.comparison.plan import Cell
+from monai_cwmi.comparison.report import write_report
+from monai_cwmi.comparison.runner import Comparison, compare_losses
 
-__all__ = [
-    "Growth",
-    "Timing",
-    "growth_table",
-    "measure_growth",
-    "measure_speed",
-    "save_growth",
-    "save_speed",
-    "speed_table",
-]
+__all__ = ["Cell", "Comparison", "Contestant", "compare_losses", "load_contestants", "write_report"]

@@ -1,194 +1,188 @@
-"""Measurements as tables to print and as files."""
+"""What a comparison, finished or not, has come to: tables, pictures and a page to read."""
 
 from __future__ import annotations
 
+import base64
 import json
-import math
 import os
-import platform
-from collections.abc import Iterable, Sequence
-from importlib import metadata
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
+import jinja2
+import pandas as pd
 
-from monai_cwmi.comparison.cases import Case, dtype_name
-from monai_cwmi.comparison.growth import Growth
-from monai_cwmi.comparison.speed import Timing
+from monai_cwmi.comparison.cell import EXAMPLE
+from monai_cwmi.comparison.difference_chart import draw_differences
+from monai_cwmi.comparison.examples import Example, draw_examples, read_example
+from monai_cwmi.comparison.paired_tests import METRICS, paired_differences
+from monai_cwmi.comparison.plan import PLAN, Cell, cell_folder
+from monai_cwmi.comparison.result_tables import advantage_table, cost_table, metric_table, to_latex, to_markdown
 
-_WIDTH = 120
+IN_PAPER = ("miou", "mdice", "vi", "ari", "mhd")  # its Table 1
 
-
-def speed_table(timings: Sequence[Timing]) -> str:
-    """A table for each size of what :func:`monai_cwmi.comparison.measure_speed` returned, as text.
-
-    Raises:
-        ValueError: When there are no timings.
-    """
-    lines = _heading(timings)
-    lines += ["Memory: the most that a step holds beyond what is held before it; in MB, and over the prediction's."]
-    columns = f"{'median':>12}{'IQR':>12}{'repeats':>9}{'x floor':>10}{'of network':>12}{'memory':>13}{'x pred.':>9}"
-    for case, group in groupby(timings, key=lambda timing: timing.case):
-        lines += ["", describe(case), f"{'':<27}{columns}"]
-        for t in group:
-            if t.error:
-                lines.append(_failure(t.name, t.error, 27))
-                continue
-            time = f"{1e3 * t.median:9.2f} ms{1e3 * t.spread:9.2f} ms{len(t.times):9d}"
-            share = f"{100 * t.network_share:10.2f} %" if math.isfinite(t.network_share) else f"{'-':>12}"
-            memory = f"{t.peak_bytes / 1e6:10.1f} MB{t.peak_multiple:9.1f}"
-            lines.append(f"{t.name:<27}{time}{t.ratio:10.2f}{share}{memory}")
-    return "\n".join(lines)
+_MAX_EXAMPLES = 3
+_SAME = {
+    "weights_digest": "first weights",
+    "batches_digest": "first batches of the epochs",
+    "device": "device",
+    "threads": "threads",
+}
 
 
-def growth_table(growths: Sequence[Growth]) -> str:
-    """A table of what :func:`monai_cwmi.comparison.measure_growth` returned, as text.
+def write_report(folder: str | os.PathLike[str]) -> list[Path]:
+    """Write the tables, the figures and the report of a comparison.
 
-    Raises:
-        ValueError: When there are no measurements.
-    """
-    lines = _heading([growth.loss for growth in growths])
-    lines += ["One quantity grows at a time, the others are those of 4 x 1 x 256 x 256, K = 4, N = 4."]
-    for quantity, group in groupby(growths, key=lambda growth: growth.quantity):
-        lines += ["", f"{quantity:<14}{'CWMILoss':>12}{'IQR':>12}{'floor':>12}{'x floor':>10}"]
-        for _, value, floor, loss in group:
-            error = loss.error or floor.error
-            if error:
-                lines.append(_failure(str(value), error, 14))
-                continue
-            times = "".join(f"{1e3 * time:9.2f} ms" for time in (loss.median, loss.spread, floor.median))
-            lines.append(f"{value:<14}{times}{loss.ratio:10.2f}")
-    return "\n".join(lines)
-
-
-def save_speed(timings: Sequence[Timing], folder: str | os.PathLike[str]) -> list[Path]:
-    """Write ``speed.json``, which holds every number, and the chart ``speed.png``.
+    These are ``table.md``, ``table.tex``, ``differences.csv``, ``differences.png``, ``examples.png`` and
+    ``report.html``. A comparison may be unfinished: what is there is reported, and what is missing is named. A picture
+    that would be empty is not written.
 
     Args:
-        timings: What :func:`monai_cwmi.comparison.measure_speed` returned.
-        folder: Where to; made if it is not there.
+        folder: A comparison's folder, with ``plan.json``, ``results.csv``, ``costs.csv`` and ``cells``.
 
     Returns:
-        The two files.
+        The files that were written, the report last.
 
     Raises:
-        ImportError: Without matplotlib; ``speed.json`` is written all the same.
-        ValueError: When there are no timings.
+        FileNotFoundError: When the folder holds no comparison.
+        ValueError: When ``results.csv`` and ``plan.json`` do not belong together.
+
+    Example::
+
+        write_report("comparison")
     """
-    path = _save_json(Path(folder) / "speed.json", timings[:1], map(_record, timings))
-    return [path, _charts(path).draw_speed(timings, path.with_suffix(".png"))]
+    out = Path(folder)
+    if not (out / PLAN).is_file():
+        raise FileNotFoundError(f"{out} holds no {PLAN}: it is not the folder of a comparison.")
+    plan = json.loads((out / PLAN).read_text())
+    metrics, losses, baseline = plan["metrics"], list(plan["losses"]), plan["baseline"]
+    results, costs = _read_results(out, metrics, losses)
+    cells = [Cell(loss, fold, seed) for loss in losses for seed in plan["seeds"] for fold in range(plan["folds"])]
 
+    trainings = dict.fromkeys(losses, len(plan["seeds"]) * plan["folds"])
+    tables = [metric_table(results, trainings, [each for each in metrics if each in IN_PAPER])]
+    if further := [each for each in metrics if each not in IN_PAPER]:
+        tables.append(metric_table(results, trainings, further))
+    tables.append(cost_table(costs, losses, "CE" if "CE" in losses else baseline))
+    differences = paired_differences(results, baseline, [loss for loss in losses if loss != baseline], metrics)
+    written = [out / "table.md", out / "table.tex", out / "differences.csv"]
+    written[0].write_text("\n".join(map(to_markdown, tables)))
+    written[1].write_text("\n".join(map(to_latex, tables)))
+    differences.to_csv(written[2], index=False)
 
-def save_growth(growths: Sequence[Growth], folder: str | os.PathLike[str]) -> list[Path]:
-    """Write ``growth.json``, which holds every number, and the chart ``growth.png``.
-
-    Args:
-        growths: What :func:`monai_cwmi.comparison.measure_growth` returned.
-        folder: Where to; made if it is not there.
-
-    Returns:
-        The two files.
-
-    Raises:
-        ImportError: Without matplotlib; ``growth.json`` is written all the same.
-        ValueError: When there are no measurements.
-    """
-    records = (
-        {"quantity": quantity, "value": value, **_record(timing)}
-        for quantity, value, *timings in growths
-        for timing in timings
+    pictures = {}
+    if differences["images"].any():
+        pictures["differences"] = draw_differences(differences, out / "differences.png")
+    if examples := _find_examples(out, cells):
+        pictures["examples"] = draw_examples(examples, out / "examples.png")
+    page = out / "report.html"
+    page.write_text(
+        _template().render(
+            plan=plan,
+            entries={name: json.dumps(entry, ensure_ascii=False) for name, entry in plan["losses"].items()},
+            settings=_settings(plan["settings"]),
+            trainings=len(cells),
+            missing=_missing(out, cells, results),
+            seen=_seen_before(plan["settings"]),
+            checks=[_check(costs, column, title) for column, title in _SAME.items()],
+            tables=tables,
+            advantages=[advantage_table(differences, each, baseline) for each in metrics] if len(losses) > 1 else [],
+            pictures={name: base64.b64encode(path.read_bytes()).decode() for name, path in pictures.items()},
+        ),
+        encoding="utf-8",
     )
-    path = _save_json(Path(folder) / "growth.json", [growth.loss for growth in growths[:1]], records)
-    return [path, _charts(path).draw_growth(growths, path.with_suffix(".png"))]
+    return [*written, *pictures.values(), page]
 
 
-def describe(case: Case) -> str:
-    """One line on what a step worked on."""
-    shape = " x ".join(map(str, case.shape))
-    return f"{shape}, K = {case.num_orientations}, N = {case.num_levels}, {dtype_name(case.dtype)}"
+def _read_results(out: Path, metrics: Sequence[str], losses: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    # A loss may be named "NA", and a digest may look like a number.
+    numbers = {name: ["", "nan"] for name in metrics}
+    texts = {"loss": str, "image": str}
+    results = pd.read_csv(out / "results.csv", dtype=texts, na_values=numbers, keep_default_na=False)
+    unknown = sorted(set(results["loss"]) - set(losses))
+    if unknown:
+        raise ValueError(f"results.csv has losses that {PLAN} does not have: {', '.join(unknown)}.")
+    if results.duplicated(["loss", "seed", "fold", "image"]).any():
+        raise ValueError("results.csv has two rows for the same loss, seed, fold and image.")
+    missing = [name for name in metrics if name not in results or name not in METRICS]
+    if missing:
+        raise ValueError(f"{PLAN} lists metrics that are unknown or not in results.csv: {', '.join(missing)}.")
+    results = results.astype(dict.fromkeys(metrics, float))
+    if results.empty:
+        return results, pd.DataFrame(columns=["loss", *_SAME, "seed", "fold", "seconds_per_epoch", "peak_memory_mib"])
+    numbers = {name: ["", "nan"] for name in ("seconds_per_epoch", "peak_memory_mib", "validation")}
+    return results, pd.read_csv(
+        out / "costs.csv", dtype=dict.fromkeys(["loss", *_SAME], str), na_values=numbers, keep_default_na=False
+    )
 
 
-def environment(device: str) -> dict[str, Any]:
-    """The machine and the versions that measurements were made with, by name."""
-    return {
-        "device": device,
-        "gpu": torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else None,
-        "cpu": _cpu_model(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        **{name: _version(name) for name in ("torch", "monai", "monai_cwmi")},
-    }
+def _find_examples(out: Path, cells: Sequence[Cell]) -> list[dict[str, Example]]:
+    """For each of the first folds, the example of every loss that has one with the first seed that any has one with."""
+    paths = {cell: path for cell in cells if (path := cell_folder(out, cell) / EXAMPLE).is_file()}
+    rows = []
+    for fold in sorted({cell.fold for cell in paths})[:_MAX_EXAMPLES]:
+        seed = min(cell.seed for cell in paths if cell.fold == fold)
+        rows.append({cell.loss: read_example(path) for cell, path in paths.items() if cell[1:] == (fold, seed)})
+    return rows
 
 
-def _heading(timings: Sequence[Timing]) -> list[str]:
-    if not timings:
-        raise ValueError("there are no measurements.")
-    about = environment(timings[0].case.device)
-    machine = [f"CPU {about['cpu']}", f"{about['threads']} threads"]
-    if about["gpu"]:
-        machine.insert(0, f"GPU {about['gpu']}")
-    versions = [f"{name} {about[name]}" for name in ("python", "torch", "monai", "monai_cwmi")]
-    return [f"Forward + backward on {about['device']}: {', '.join(machine)}", ", ".join(versions)]
+def _missing(out: Path, cells: Sequence[Cell], results: pd.DataFrame) -> list[str]:
+    done = set(results[["loss", "fold", "seed"]].itertuples(index=False, name=None))
+    lines = []
+    for cell in cells:
+        if cell not in done:
+            partial = cell_folder(out, cell).with_suffix(".partial")
+            state = f"failed or was interrupted, see {partial.relative_to(out) / 'log.txt'}"
+            state = state if partial.is_dir() else "has not been run"
+            lines.append(f"{cell.loss}, fold {cell.fold}, seed {cell.seed}: {state}")
+    return lines
 
 
-def _save_json(path: Path, timings: Sequence[Timing], records: Iterable[dict[str, Any]]) -> Path:
-    if not timings:
-        raise ValueError("there are no measurements.")
-    content = {"environment": environment(timings[0].case.device), "records": list(records)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-    return path
+class _Check(NamedTuple):
+    """Something that should be the same for all losses: how many pairs of seed and fold have two losses or more."""
+
+    title: str
+    compared: int
+    different: list[str]
 
 
-def _record(timing: Timing) -> dict[str, Any]:
-    case = timing.case
-    numbers = {
-        "median_s": timing.median,
-        "iqr_s": timing.spread,
-        "ratio_to_floor": timing.ratio,
-        "share_of_network_step": timing.network_share,
-        "peak_bytes": timing.peak_bytes,
-        "peak_over_prediction": timing.peak_multiple,
-    }
-    return {
-        "contestant": timing.name,
-        **{name: value for name, value in vars(case).items() if name != "dtype"},
-        "dtype": dtype_name(case.dtype),
-        "repeats": len(timing.times),
-        **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
-        "times_s": list(timing.times),
-        "error": timing.error or None,
-    }
+def _check(costs: pd.DataFrame, column: str, title: str) -> _Check:
+    compared, different = 0, []
+    for (seed, fold), group in costs.groupby(["seed", "fold"]):
+        compared += len(group) > 1
+        if group[column].nunique() > 1:
+            values = ", ".join(f"{loss} {value}" for loss, value in zip(group["loss"], group[column], strict=True))
+            different.append(f"seed {seed}, fold {fold}: {values}")
+    return _Check(title, compared, different)
 
 
-def _failure(name: str, error: str, width: int) -> str:
-    line = f"{name:<{width}}  failed: {error}"
-    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..."
+def _seen_before(settings: Mapping[str, Any]) -> list[str]:
+    """Test images that the models were trained or chosen on, in words, for each fold that has any."""
+    lines = []
+    for fold, sections in enumerate(settings.get("sections", [])):
+        tested = [str(case["image"]) for case in sections.get("test", [])]
+        for name in ("training", "validation"):
+            others = {str(case["image"]) for case in sections.get(name, [])}
+            if again := sum(image in others for image in tested):
+                lines.append(f"fold {fold}: {again} of {len(tested)} test images are in the {name} section too")
+    return lines
 
 
-def _charts(written: Path) -> ModuleType:
-    try:
-        import monai_cwmi.comparison.charts as charts
-    except ImportError as error:
-        message = f"{written} is written, but charts need matplotlib: pip install 'monai-cwmi[bundle]'"
-        raise ImportError(message) from error
-    return charts
+def _settings(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Settings as text, and of the lists of images only how many there are."""
+    texts = {name: json.dumps(value, ensure_ascii=False) for name, value in settings.items() if name != "sections"}
+    for fold, sections in enumerate(settings.get("sections", [])):
+        texts[f"images of fold {fold}"] = ", ".join(f"{len(cases)} {name}" for name, cases in sections.items())
+    return texts
 
 
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return (models or [platform.processor() or platform.machine()])[0]
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "unknown"
+def _template() -> jinja2.Template:
+    path = Path(__file__).with_name("report.html.j2")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(path.parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(path.name)

@@ -2,11 +2,11 @@
 
 from monai_cwmi.explanation.bands import Bands, compute_bands
 from monai_cwmi.explanation.cases import Case, read_case
+from monai_cwmi.explanation.explain import Explanation, bands_figure, explain, pulls_figure
 from monai_cwmi.explanation.figures import draw_bands, draw_information, draw_kept, draw_pulls
 from monai_cwmi.explanation.gradients import Pulls, compute_pulls
 from monai_cwmi.explanation.handler import InformationReport
 from monai_cwmi.explanation.planes import PlaneView, choose_view
-from monai_cwmi.explanation.report import Explanation, bands_figure, explain, pulls_figure
 
 __all__ = [
     "Bands",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from monai_cwmi.pyramid import SteerablePyramid
+from monai_cwmi.bands.pyramid import SteerablePyramid
 
 
 class Bands(NamedTuple):

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from monai_cwmi.bands.pyramid import SteerablePyramid
 from monai_cwmi.explanation.cases import Case
 from monai_cwmi.explanation.gradients import Pulls
-from monai_cwmi.pyramid import SteerablePyramid
 
 
 class Kind(NamedTuple):

@@ -10,10 +10,10 @@ import torch
 from monai.metrics.regression import compute_ssim_and_cs
 from torch import Tensor
 
-from monai_cwmi.filters import PyramidSpec
+from monai_cwmi.bands.filters import PyramidSpec
+from monai_cwmi.bands.pyramid import decompose_bands
+from monai_cwmi.bands.volumes import View, mean_over_views, views
 from monai_cwmi.losses.cwmi import CWMILoss
-from monai_cwmi.pyramid import decompose_bands
-from monai_cwmi.volumes import View, mean_over_views, views
 
 Distance = Literal["l1", "l2", "ssim"]
 

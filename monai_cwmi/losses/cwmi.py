@@ -12,11 +12,11 @@ from monai.utils import LossReduction
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
-from monai_cwmi.filters import FrequencyGrid
+from monai_cwmi.bands.filters import FrequencyGrid
+from monai_cwmi.bands.volumes import views
 from monai_cwmi.functional import check_alpha, mutual_information
 from monai_cwmi.losses.preparation import Preparation, Prepared, voxel_sizes
 from monai_cwmi.losses.terms import compared_entropy, reduced
-from monai_cwmi.volumes import views
 
 
 class LossTerms(NamedTuple):

@@ -14,7 +14,7 @@ from monai.metrics.utils import create_ignore_mask
 from monai.networks import one_hot
 from torch import Tensor
 
-from monai_cwmi.filters import relative_spacing
+from monai_cwmi.bands.filters import relative_spacing
 
 _SLACK = 1e-3  # resampled or half-precision probabilities overshoot this much
 

@@ -1,7 +1,7 @@
 """Metrics that MONAI lacks: of structure, topology and information at each scale; of surfaces, a handler."""
 
 from monai_cwmi.metrics import functional
-from monai_cwmi.metrics.information import InformationByLevelMetric
+from monai_cwmi.metrics.level_metric import InformationByLevelMetric
 from monai_cwmi.metrics.levels import LevelInformation, information_by_level, structure_sizes
 from monai_cwmi.metrics.structure import (
     AdjustedRandIndexMetric,

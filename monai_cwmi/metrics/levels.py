@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from monai_cwmi.filters import relative_spacing
+from monai_cwmi.bands.filters import relative_spacing
+from monai_cwmi.bands.spectral import spectral_covariances
 from monai_cwmi.functional import level_terms, mutual_information
-from monai_cwmi.information import BandCovariances
-from monai_cwmi.spectral import spectral_covariances
+from monai_cwmi.measures.mutual_information import BandCovariances
 
 
 class LevelInformation(NamedTuple):

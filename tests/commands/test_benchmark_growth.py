@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from monai_cwmi.__main__ import main
+from monai_cwmi.benchmark import measure_growth
 from monai_cwmi.commands import benchmark_growth as command
-from monai_cwmi.comparison import measure_growth
 
 
 def test_benchmark_growth_prints_a_table_and_writes_files(

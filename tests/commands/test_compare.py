@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from monai_cwmi import experiment
+from monai_cwmi import comparison
 from monai_cwmi.__main__ import main
 from monai_cwmi.commands.options import LEFT_OUT
-from monai_cwmi.experiment import Cell, Comparison, compare_losses
+from monai_cwmi.comparison import Cell, Comparison, compare_losses
 
 COMPARE = ["compare", "--bundle", "b", "--out", "o", "--losses", "CE"]
 
@@ -24,7 +24,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         seen.update(options, bundle=bundle, losses=losses, out=out)
         return Comparison(Path(out), [Path(out, "report.html")], seen["failures"])
 
-    monkeypatch.setattr(experiment, "compare_losses", compare)
+    monkeypatch.setattr(comparison, "compare_losses", compare)
     return seen
 
 
@@ -122,7 +122,7 @@ def test_impossible_comparisons_are_one_clear_line(
 
 
 def test_what_comparisons_need_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(sys.modules, "monai_cwmi.experiment", None)
+    monkeypatch.setitem(sys.modules, "monai_cwmi.comparison", None)
     with pytest.raises(SystemExit) as error:
         main(COMPARE)
     assert error.value.code == 1

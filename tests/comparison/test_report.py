@@ -1,150 +1,205 @@
 from __future__ import annotations
 
+import base64
 import json
-import sys
-from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
-import torch
 
-from monai_cwmi.comparison import Timing, growth_table, report, save_growth, save_speed, speed_table
-from monai_cwmi.comparison.cases import Case
-from monai_cwmi.comparison.growth import Growth
+from comparison.conftest import MakeResults
+from monai_cwmi.comparison import write_report
+from monai_cwmi.comparison.paired_tests import METRICS, paired_differences
+from monai_cwmi.comparison.plan import Cell, cell_folder
 
-SMALL = Case(batch=2, classes=1, size=(10, 50))  # a prediction of 4,000 bytes
-LARGE = replace(SMALL, size=(100, SMALL.size[1]), dtype=torch.bfloat16)
-
-
-def _timings(case: Case) -> list[Timing]:
-    return [
-        Timing("floor: 2 rfftn + 1 irfftn", case, (0.002,), 4_000.0, 1.0, 0.01),
-        Timing("CWMILoss", case, (0.006, 0.007, 0.008), 1.2e6, 3.5, 0.035),
-        Timing("MONAI DiceCELoss", case, (0.001,), 2_000.0, 0.5, 0.005),
-        Timing("MONAI HausdorffDTLoss", case, (), error="RuntimeError: " + "much too large " * 20),
-        Timing("training step of a network", case, (0.2,), 8e6, 100.0, 1.0),
-    ]
+FEW = ["miou", "betti0"]  # draw faster
 
 
-TIMINGS = [*_timings(SMALL), *_timings(LARGE)]
-GROWTHS = [
-    Growth("size", 10, *_timings(SMALL)[:2]),
-    Growth("size", 20, *_timings(replace(SMALL, size=(20, SMALL.size[1])))[:2]),
-    Growth("levels", 4, *_timings(SMALL)[:2]),
-    Growth("levels", 5, _timings(SMALL)[0], Timing("CWMILoss", SMALL, (), error="MemoryError: none left")),
-]
+class _Page(HTMLParser):
+    """Text, pictures, and whatever a page would load; fails on tags that do not match."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(path.read_text(encoding="utf-8"))
+        assert not self.open
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+        self.text += " "
+
+    def handle_data(self, data: str) -> None:
+        self.text += data if self.open and self.open[-1] != "style" else ""
+
+    def pictures(self) -> list[bytes]:
+        sources = [value for name, value in self.attributes if name == "src"]
+        return [base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in sources]
 
 
-def _strict(constant: str) -> Any:
-    raise AssertionError(f"{constant} is no JSON")
+def test_all_that_is_written(make_results: MakeResults) -> None:
+    out = make_results()
+    written = write_report(out)
+    names = ["table.md", "table.tex", "differences.csv", "differences.png", "examples.png", "report.html"]
+    assert written == [out / name for name in names]
+    results = pd.read_csv(out / "results.csv")
+    differences = pd.read_csv(out / "differences.csv")
+    assert list(differences["metric"].unique()) == list(METRICS)
+    expected = paired_differences(results, "CWMI", ["CE", "Dice"], ["miou", "mdice"])
+    pd.testing.assert_frame_equal(differences[:4], expected)
+    table = (out / "table.md").read_text()
+    titles = "mIoU ↑ | mDice ↑ | VI (bits) ↓ | ARI ↑ | HD (modified, px) ↓ |\n"
+    assert f"| loss | {titles}" in table
+    assert f"**{results[results.loss == 'CWMI'].miou.mean():.3f} ±" in table
+    assert "+0.50 (+20 %)" in table  # CWMI's costs beside those of CE
+    assert (out / "table.tex").read_text().count(r"\begin{tabular}") == 3
 
-
-def test_speed_table() -> None:
-    lines = speed_table(TIMINGS).splitlines()
-    assert "on cpu" in lines[0]
-    assert f"{torch.get_num_threads()} threads" in lines[0]
-    assert f"torch {torch.__version__}" in lines[1]
-    assert max(map(len, lines)) <= 120
-    start = lines.index("2 x 1 x 10 x 50, K = 4, N = 4, float32")
-    assert "2 x 1 x 100 x 50, K = 4, N = 4, bfloat16" in lines[start + 1 :]
-    header, floor, cwmi, _, failed, _ = lines[start + 1 : start + 7]
-    assert cwmi.split() == ["CWMILoss", "7.00", "ms", "1.00", "ms", "3", "3.50", "3.50", "%", "1.2", "MB", "300.0"]
-    assert len(header) == len(floor) == len(cwmi)  # columns are aligned
-    assert "failed: RuntimeError: much too large" in failed
-    assert failed.endswith("...")
-
-
-def test_a_share_of_nothing_is_a_dash() -> None:
-    assert " - " in speed_table([replace(TIMINGS[0], network_share=float("nan"))]).splitlines()[-1]
-
-
-def test_growth_table() -> None:
-    lines = growth_table(GROWTHS).splitlines()
-    assert [line.split()[0] for line in lines if "IQR" in line] == ["size", "levels"]
-    assert lines[-5].split() == ["20", "7.00", "ms", "1.00", "ms", "2.00", "ms", "3.50"]
-    assert lines[-1].split() == ["5", "failed:", "MemoryError:", "none", "left"]
-
-
-def test_speed_files(tmp_path: Path) -> None:
-    paths = save_speed(TIMINGS, tmp_path / "new" / "folder")
-    assert paths == [tmp_path / "new" / "folder" / name for name in ("speed.json", "speed.png")]
-    content = json.loads(paths[0].read_text(), parse_constant=_strict)
-    about = content["environment"]
-    assert about["device"] == "cpu"
-    assert about["torch"] == torch.__version__
-    assert all(about[name] for name in ("cpu", "threads", "python", "monai", "monai_cwmi"))
-    assert len(content["records"]) == len(TIMINGS)
-    cwmi, failed = content["records"][1], content["records"][3]
-    expected = {
-        "contestant": "CWMILoss",
-        "batch": 2,
-        "classes": 1,
-        "size": [10, 50],
-        "num_levels": 4,
-        "num_orientations": 4,
-        "device": "cpu",
-        "dtype": "float32",
-        "repeats": 3,
-        "median_s": 0.007,
-        "iqr_s": pytest.approx(0.001),
-        "ratio_to_floor": 3.5,
-        "share_of_network_step": 0.035,
-        "peak_bytes": 1.2e6,
-        "peak_over_prediction": 300.0,
-        "times_s": [0.006, 0.007, 0.008],
-        "error": None,
-    }
-    assert cwmi == expected
-    assert failed["error"].startswith("RuntimeError")
-    assert failed["repeats"] == 0
-    assert failed["median_s"] is None
-
-
-def test_growth_files(tmp_path: Path) -> None:
-    paths = save_growth(GROWTHS, tmp_path)
-    assert [path.name for path in paths] == ["growth.json", "growth.png"]
-    records = json.loads(paths[0].read_text(), parse_constant=_strict)["records"]
-    assert [(r["quantity"], r["value"], r["contestant"]) for r in records[:2]] == [
-        ("size", 10, "floor: 2 rfftn + 1 irfftn"),
-        ("size", 10, "CWMILoss"),
-    ]
-    assert len(records) == 2 * len(GROWTHS)
-
-
-def test_without_matplotlib_there_are_numbers_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "monai_cwmi.comparison.charts", raising=False)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"monai-cwmi\[bundle\]"):
-        save_speed(TIMINGS, tmp_path)
-    with pytest.raises(ImportError, match=r"monai-cwmi\[bundle\]"):
-        save_growth(GROWTHS, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"speed.json", "growth.json"}
-
-
-def test_nothing_measured_is_an_error(tmp_path: Path) -> None:
-    for call in (
-        lambda: speed_table([]),
-        lambda: growth_table([]),
-        lambda: save_speed([], tmp_path),
-        lambda: save_growth([], tmp_path),
+    page = _Page(out / "report.html")
+    assert page.pictures() == [(out / name).read_bytes() for name in ("differences.png", "examples.png")]
+    assert "script" not in page.seen
+    assert not {"href", "srcset", "data"} & {name for name, _ in page.attributes}
+    for text in (
+        *("rings_segmentation", "Baseline: CWMI", "All 18 trainings are complete", "2 folds, seeds 0, 1, 2"),
+        *(metric.heading for metric in METRICS.values()),
+        *("first weights: identical (6 compared)", "first batches of the epochs: identical (6 compared)"),
+        *('{"loss": {"_target_": "Dice"}, "maps": [], "starts": {}}', "images of fold 1 4 test", "torch 2.6.0"),
+        *("Satterthwaite", "Holm"),
     ):
-        with pytest.raises(ValueError, match="no measurements"):
-            call()
+        assert text in page.text, text
 
 
-def test_a_machine_and_a_package_that_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_path: Path) -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", fail)
-    assert report._cpu_model()
-    assert report._version("a package that nobody has") == "unknown"
+def test_the_same_files_twice(make_results: MakeResults) -> None:
+    out = make_results(["CE", "CWMI"], folds=1, images=2, metrics=FEW)
+    first = [path.read_bytes() for path in write_report(out)]
+    assert [path.read_bytes() for path in write_report(out)] == first
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_the_gpu_is_named() -> None:
-    assert torch.cuda.get_device_name() in speed_table(_timings(replace(SMALL, device="cuda"))).splitlines()[0]
+def test_missing_trainings_are_named(make_results: MakeResults) -> None:
+    missing = [Cell("CE", 1, 2), Cell("CWMI", 0, 1)]
+    out = make_results(["CE", "CWMI"], missing=missing, metrics=FEW)
+    partial = cell_folder(out, missing[0])
+    partial.with_name(partial.name + ".partial").mkdir()
+    write_report(out)
+    text = _Page(out / "report.html").text
+    assert "2 of 12 trainings are missing." in text
+    log = Path("cells", "CE", "fold1_seed2.partial", "log.txt")
+    assert f"CE, fold 1, seed 2: failed or was interrupted, see {log}" in text
+    assert "CWMI, fold 0, seed 1: has not been run" in text
+    assert "CE (5 of 6 trainings)" in (out / "table.md").read_text()
+
+
+def test_one_loss_one_seed_one_image(make_results: MakeResults) -> None:
+    out = make_results(["CE"], seeds=[0], folds=1, images=1)
+    assert [path.name for path in write_report(out)][3:] == ["examples.png", "report.html"]
+    assert pd.read_csv(out / "differences.csv").empty
+    text = _Page(out / "report.html").text
+    assert "nothing to compare it with" in text
+    assert "first batches of the epochs: nothing to compare" in text
+    assert "Not held out" not in text
+
+
+def test_one_seed_and_one_image_of_two_losses(make_results: MakeResults) -> None:
+    out = make_results(["CE", "CWMI"], seeds=[0], folds=1, images=1, metrics=["miou"])
+    assert len(write_report(out)) == 6
+    differences = pd.read_csv(out / "differences.csv")
+    assert list(differences["holds_for"]) == ["these only"]
+    assert differences["p"].isna().all()
+
+
+def test_volumes_and_no_metric_of_the_paper(make_results: MakeResults) -> None:
+    out = make_results(["CE", "CWMI"], seeds=[0], folds=1, shape=(24, 32, 3), metrics=["assd"])
+    assert len(write_report(out)) == 6
+
+
+def test_nothing_is_complete_yet(make_results: MakeResults) -> None:
+    cells = [Cell(loss, 0, 0) for loss in ("CE", "CWMI")]
+    out = make_results(["CE", "CWMI"], seeds=[0], folds=1, missing=cells, metrics=FEW)
+    assert [path.name for path in write_report(out)] == ["table.md", "table.tex", "differences.csv", "report.html"]
+    text = _Page(out / "report.html").text
+    assert "2 of 2 trainings are missing" in text
+    assert "There are none yet" in text
+
+
+def test_the_baseline_is_not_complete_yet(make_results: MakeResults) -> None:
+    out = make_results(["CE", "CWMI"], seeds=[0], folds=1, missing=[Cell("CWMI", 0, 0)], metrics=FEW)
+    assert "differences.png" not in [path.name for path in write_report(out)]
+
+
+@pytest.mark.parametrize("name", ["NA", "a|b_$x^{ \\<script>alert(1)</script>&amp;", "1e5"])
+def test_any_name(make_results: MakeResults, name: str) -> None:
+    out = make_results([name, "CWMI"], seeds=[0], folds=1, images=2, metrics=["miou"])
+    write_report(out)
+    page = _Page(out / "report.html")
+    assert page.text.count(name) >= 4
+    assert "script" not in page.seen
+    assert list(pd.read_csv(out / "differences.csv", dtype=str, keep_default_na=False)["rival"]) == [name]
+
+
+def test_values_that_are_not_finite(make_results: MakeResults) -> None:
+    out = make_results(["CE", "CWMI"], metrics=["miou", "mhd"])
+    results = pd.read_csv(out / "results.csv")
+    results.loc[results.index[:3], "mhd"] = [np.inf, np.nan, np.inf]
+    results.to_csv(out / "results.csv", index=False)
+    write_report(out)
+    assert "3 of 24 not finite, left out" in (out / "table.md").read_text()
+    assert "3 of 24 not finite, left out" in _Page(out / "report.html").text
+    differences = pd.read_csv(out / "differences.csv").set_index("metric")
+    assert (differences.loc["mhd", "images"], differences.loc["mhd", "left_out"]) == (5, 3)
+    assert differences.loc["miou", "left_out"] == 0
+
+
+def test_conditions_that_were_not_equal(make_results: MakeResults) -> None:
+    out = make_results(["CE", "CWMI"], seeds=[0], folds=2, images=2, metrics=["miou"])
+    costs = pd.read_csv(out / "costs.csv", dtype=str)
+    # As numbers both would be infinite and the same.
+    costs.loc[(costs["loss"] == "CE") & (costs["fold"] == "1"), ["weights_digest", "device"]] = ["99e9999", "cuda"]
+    costs.to_csv(out / "costs.csv", index=False)
+    write_report(out)
+    text = _Page(out / "report.html").text
+    assert "first weights: different seed 0, fold 1: CE 99e9999, CWMI 0134e5678901234" in text
+    assert "device: different seed 0, fold 1: CE cuda, CWMI cpu" in text
+    assert "first batches of the epochs: identical (2 compared)" in text
+
+
+def test_test_images_that_the_models_were_chosen_on(make_results: MakeResults) -> None:
+    out = make_results(["CE"], seeds=[0], folds=1, images=1, metrics=["miou"])
+    plan = json.loads((out / "plan.json").read_text())
+    cases = [{"image": "a.png"}, {"image": "b.png"}]
+    plan["settings"]["sections"] = [{"training": [{"image": "c.png"}], "validation": cases[1:], "test": cases}]
+    (out / "plan.json").write_text(json.dumps(plan))
+    write_report(out)
+    text = _Page(out / "report.html").text
+    assert "Not held out" in text
+    assert "fold 0: 1 of 2 test images are in the validation section too" in text
+    assert "in the training section too" not in text
+
+
+def test_what_does_not_belong_together(make_results: MakeResults, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"holds no plan\.json"):
+        write_report(tmp_path)
+    out = make_results(["CE", "CWMI"], metrics=FEW)
+    plan = json.loads((out / "plan.json").read_text())
+    results = (out / "results.csv").read_text()
+
+    (out / "results.csv").write_text(results + results.splitlines()[-1] + "\n")
+    with pytest.raises(ValueError, match="two rows for the same loss, seed, fold and image"):
+        write_report(out)
+    (out / "results.csv").write_text(results)
+    (out / "plan.json").write_text(json.dumps(plan | {"losses": {"CWMI": {}}}))
+    with pytest.raises(ValueError, match=r"losses that plan\.json does not have: CE"):
+        write_report(out)
+    for metrics in (["ari"], ["nonsense"]):
+        (out / "plan.json").write_text(json.dumps(plan | {"metrics": metrics}))
+        with pytest.raises(ValueError, match=metrics[0]):
+            write_report(out)

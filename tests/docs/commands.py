@@ -14,7 +14,7 @@ import pytest
 from monai.utils import set_determinism
 
 from monai_cwmi.__main__ import main
-from monai_cwmi.experiment import runner
+from monai_cwmi.comparison import runner
 
 from .tables import DEFAULT_PATCH, PATCHES, SHORTER
 
@@ -51,7 +51,7 @@ def run(command: str, folder: Path, bundle: str) -> None:
             runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
             set_determinism(None)
         elif words[:4] == ["python", "-m", "monai_cwmi", "compare"]:
-            patch.setattr(runner, "_run_cells", _stop)  # trainings themselves: tests/experiment/test_runner.py
+            patch.setattr(runner, "_run_cells", _stop)  # trainings themselves: tests/comparison/test_runner.py
             with pytest.raises(PlannedError):
                 main(words[3:])
         elif words[:3] == ["python", "-m", "monai_cwmi"]:

@@ -13,7 +13,7 @@ import torch
 import yaml
 from monai.bundle import ConfigParser
 
-from monai_cwmi.experiment import load_contestants
+from monai_cwmi.comparison import load_contestants
 
 from . import tables
 from .commands import run

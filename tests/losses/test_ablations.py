@@ -14,7 +14,7 @@ from skimage.metrics import structural_similarity
 
 from cases import PREDICTIONS, targets
 from monai_cwmi import CWMILoss, SteerablePyramid
-from monai_cwmi.filters import band_filters, fft_frequencies
+from monai_cwmi.bands.filters import band_filters, fft_frequencies
 from monai_cwmi.functional import mutual_information
 from monai_cwmi.losses import SingleLevelCWMILoss, SubbandDistanceLoss
 from monai_cwmi.losses.ablations import Distance

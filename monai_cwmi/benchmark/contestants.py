@@ -1,0 +1,180 @@
+"""What is measured: steps of CWMI, of MONAI's losses, of the transforms beneath and of a network above."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from monai.losses import DiceCELoss, FocalLoss, HausdorffDTLoss, SoftDiceclDiceLoss, TverskyLoss
+from monai.networks import one_hot
+from monai.networks.nets import BasicUNet, SegResNet
+from monai.utils import optional_import
+from torch import Tensor
+
+from monai_cwmi.benchmark.textbook import SubbandCWMILoss
+from monai_cwmi.benchmark.workload import Case
+from monai_cwmi.functional import mutual_information
+from monai_cwmi.losses import CWMILoss
+
+BoundaryLoss, _has_boundary_loss = optional_import("monai.losses", name="BoundaryLoss")  # not in MONAI 1.6.0
+
+FLOOR = "floor: 2 rfftn + 1 irfftn"
+INFORMATION = "mutual information alone"
+CWMI = "CWMILoss"
+CWMI_REAL = "CWMILoss, real pyramid"
+CWMI_COMPILED = "CWMILoss, compiled"
+CWMI_SLICES = "CWMILoss, axial slices"
+CWMI_PLANES = "CWMILoss, three planes"
+TEXTBOOK = "CWMI from subband images"
+NETWORK = "training step of a network"
+
+Step = Callable[[], object]
+
+
+def make_steps(case: Case, *, compiled: bool = False) -> dict[str, Step]:
+    """All contestants, by name.
+
+    A step is the forward and the backward pass of a loss, from the network's output and back to it, activation and
+    one-hot encoding included. All losses compare all channels; apart from that they have their default options.
+
+    Args:
+        case: What they work on.
+        compiled: With a ``CWMILoss`` under ``torch.compile``.
+
+    Returns:
+        Functions to call without arguments: the floor first, the training step of a network last: of ``BasicUNet`` for
+        images, of ``SegResNet`` for volumes.
+    """
+    data = _make_data(case)
+    activation, pyramid = _activation(case), _pyramid(case)
+    losses: dict[str, torch.nn.Module] = {
+        CWMI: CWMILoss(**activation, **pyramid),
+        CWMI_REAL: CWMILoss(**activation, **pyramid, is_complex=False),
+    }
+    if case.is_volume:
+        plane = activation | {"num_levels": case.num_levels}
+        losses |= {CWMI_SLICES: CWMILoss(**plane), CWMI_PLANES: CWMILoss(**plane, slice_dims=(0, 1, 2))}
+    if compiled:
+        torch.compiler.reset()  # what was compiled for another size would make this one's shapes dynamic
+        losses[CWMI_COMPILED] = torch.compile(CWMILoss(**activation, **pyramid))  # type: ignore[assignment]
+    losses |= {
+        TEXTBOOK: SubbandCWMILoss(**activation, **pyramid),
+        "MONAI DiceCELoss": DiceCELoss(**activation),
+        "MONAI SoftDiceclDiceLoss": SoftDiceclDiceLoss(**activation),
+        "MONAI HausdorffDTLoss": HausdorffDTLoss(**activation, include_background=True),
+    }
+    if _has_boundary_loss:
+        losses["MONAI BoundaryLoss"] = BoundaryLoss(**activation)
+    # FocalLoss takes a sigmoid unless it is told otherwise.
+    focal = {} if case.classes == 1 else {"use_softmax": True, "to_onehot_y": True}
+    losses["MONAI FocalLoss"] = FocalLoss(**focal)
+    losses["MONAI TverskyLoss"] = TverskyLoss(**activation)
+    return {
+        FLOOR: _floor(data, case),
+        INFORMATION: _information(data, case),
+        **{name: _loss(loss, data, case) for name, loss in losses.items()},
+        NETWORK: _network(case),
+    }
+
+
+def make_growth_steps(case: Case) -> dict[str, Step]:
+    """The floor and ``CWMILoss``, as in :func:`make_steps`."""
+    data = _make_data(case)
+    return {FLOOR: _floor(data, case), CWMI: _loss(CWMILoss(**_activation(case), **_pyramid(case)), data, case)}
+
+
+def _activation(case: Case) -> dict[str, Any]:
+    return {"sigmoid": True} if case.classes == 1 else {"softmax": True, "to_onehot_y": True}
+
+
+def _pyramid(case: Case) -> dict[str, Any]:
+    return {"num_levels": case.num_levels, "num_orientations": case.num_orientations, "slice_dims": None}
+
+
+class _Data(NamedTuple):
+    """A prediction and its target, which agree in large part.
+
+    Attributes:
+        logits: Output of a network, ``(B, C, spatial)``.
+        target: Binary or class indices, ``(B, 1, spatial)``.
+        channels: The target as a loss compares it, ``(B, C, spatial)``.
+    """
+
+    logits: Tensor
+    target: Tensor
+    channels: Tensor
+
+
+def _make_data(case: Case) -> _Data:
+    # Blobs, for distance transforms and skeletons of noise are not what these losses are for.
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(*case.shape[:2], *(n // 16 + 2 for n in case.size), generator=generator)
+    blobs = F.interpolate(coarse, size=case.size, mode="trilinear" if case.is_volume else "bilinear")
+    if case.classes == 1:
+        channels = target = (blobs > 0.5).to(case.compute_dtype)
+    else:
+        target = blobs.argmax(1, keepdim=True)
+        channels = one_hot(target, num_classes=case.classes, dtype=case.compute_dtype)
+    logits = 2 * channels - 1 + torch.randn(case.shape, generator=generator)
+    target, channels = target.to(case.device), channels.to(case.device)
+    return _Data(logits.to(case.device, case.dtype).requires_grad_(), target, channels)
+
+
+def _floor(data: _Data, case: Case) -> Step:
+    image, axes = data.channels, tuple(range(2, 2 + len(case.size)))
+    spectrum = torch.fft.rfftn(image, dim=axes, norm="ortho")
+
+    def step() -> Tensor:
+        torch.fft.rfftn(image, dim=axes, norm="ortho")
+        torch.fft.rfftn(image, dim=axes, norm="ortho")
+        return torch.fft.irfftn(spectrum, s=case.size, dim=axes, norm="ortho")
+
+    return step
+
+
+def _information(data: _Data, case: Case) -> Step:
+    logits = data.logits.detach()
+    probabilities = (logits.sigmoid() if case.classes == 1 else logits.softmax(1)).requires_grad_()
+
+    def step() -> object:
+        with case.autocast():
+            information = mutual_information(probabilities, data.channels, **_pyramid(case)).sum()
+        return torch.autograd.grad(information, probabilities)
+
+    return step
+
+
+def _loss(loss: torch.nn.Module, data: _Data, case: Case) -> Step:
+    loss.to(case.device)
+
+    def step() -> object:
+        with case.autocast():
+            value = loss(data.logits, data.target)
+        return torch.autograd.grad(value, data.logits)
+
+    return step
+
+
+def _network(case: Case) -> Step:
+    network: torch.nn.Module
+    if case.is_volume:
+        network = SegResNet(spatial_dims=3, in_channels=1, out_channels=case.classes, init_filters=16)
+    else:
+        with contextlib.redirect_stdout(io.StringIO()):  # MONAI 1.6.0 prints its features
+            network = BasicUNet(spatial_dims=2, in_channels=1, out_channels=case.classes)
+    network.to(case.device, case.compute_dtype)
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    image = torch.rand(case.batch, 1, *case.size, device=case.device, dtype=case.compute_dtype)
+
+    def step() -> None:
+        with case.autocast():
+            value = network(image).square().mean()
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad()  # last, so that the gradients are memory of this step
+
+    return step

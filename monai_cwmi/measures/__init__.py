@@ -1,0 +1,1 @@
+"""What moments of bands say: a number for each level."""

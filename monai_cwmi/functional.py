@@ -1,24 +1,22 @@
-"""Conditional entropy and mutual information of two images' bands: the functions that :class:`CWMILoss` is made of."""
+"""Measures of two images' bands: the public functions, and the one runner of all measures."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from monai_cwmi.bands.filters import FrequencyGrid, PyramidSpec, fitting_levels
-from monai_cwmi.bands.spectral import spectral_covariances
-from monai_cwmi.bands.subbands import subband_covariances
-from monai_cwmi.bands.tables import in_quadrature
-from monai_cwmi.bands.volumes import View, mean_over_slices, mean_over_views, views
-from monai_cwmi.measures.mutual_information import BandCovariances, conditional_entropy_terms, mutual_information_terms
+from monai_cwmi.bands.moments import PyramidMoments
+from monai_cwmi.bands.pyramid import scaled_bands
+from monai_cwmi.bands.residuals import with_means
+from monai_cwmi.bands.spec import BandOptions, FrequencyGrid, PyramidSpec, fitting_levels
+from monai_cwmi.bands.spectral import spectral_moments
+from monai_cwmi.bands.subbands import subband_moments
+from monai_cwmi.bands.volumes import View, informative_slices, mean_over_slices, mean_over_views, views
+from monai_cwmi.measures import BandMeasure, ConditionalEntropy, Measure, MomentMeasure, MutualInformation
 
-# Bound of a covariance matrix's rounding errors relative to its trace, some ten times the largest ones measured. In
-# float64 those of the small matrices' algebra count.
-ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-11}
+MomentsFunction = Callable[..., PyramidMoments]
 
 
 def conditional_entropy(
@@ -82,20 +80,8 @@ def conditional_entropy(
         R. Lu, "Complex Wavelet Mutual Information Loss: A Multi-Scale Loss Function for Semantic Segmentation",
         ICML 2025, https://arxiv.org/abs/2502.00563.
     """
-    return level_terms(
-        conditional_entropy_terms,
-        spectral_covariances if frequency_grid == "centred" else subband_covariances,
-        prediction,
-        target,
-        num_levels=num_levels,
-        num_orientations=num_orientations,
-        is_complex=is_complex,
-        frequency_grid=frequency_grid,
-        alpha=alpha,
-        mask=mask,
-        slice_dims=slice_dims,
-        spacing=spacing,
-    )
+    options = BandOptions(num_levels, num_orientations, is_complex, frequency_grid, slice_dims, spacing)
+    return measure_bands(prediction, target, [ConditionalEntropy(alpha)], options, mask=mask)[0]
 
 
 def mutual_information(
@@ -150,100 +136,149 @@ def mutual_information(
         >>> mutual_information(0.5 + 0.3 * volume, volume, spacing=(0.8, 0.8, 3.0)).shape
         torch.Size([4, 1, 1])
     """
-    return level_terms(
-        mutual_information_terms,
-        spectral_covariances if frequency_grid == "centred" else subband_covariances,
-        prediction,
-        target,
-        num_levels=num_levels,
-        num_orientations=num_orientations,
-        is_complex=is_complex,
-        frequency_grid=frequency_grid,
-        alpha=alpha,
-        mask=mask,
-        slice_dims=slice_dims,
-        spacing=spacing,
-    )
+    options = BandOptions(num_levels, num_orientations, is_complex, frequency_grid, slice_dims, spacing)
+    return measure_bands(prediction, target, [MutualInformation(alpha)], options, mask=mask)[0]
 
 
-def check_alpha(alpha: float) -> None:
-    """Raise a ``ValueError`` unless the ridge of the regression is positive and finite."""
-    if not 0 < alpha < math.inf:
-        raise ValueError(f"alpha must be positive and finite, got {alpha}.")
-
-
-def level_terms(
-    terms: Callable[[BandCovariances, float, float], Tensor],
-    covariances: Callable[[Tensor, Tensor, PyramidSpec, int | None], BandCovariances],
+def measure_bands(
     prediction: Tensor,
     target: Tensor,
+    measures: Sequence[Measure],
+    options: BandOptions,
     *,
-    alpha: float,
-    mask: Tensor | None,
-    slice_dims: Sequence[int] | None,
-    spacing: Sequence[float] | None,
-    **pyramid: Any,
-) -> Tensor:
-    """Check and prepare the images and apply a function of their bands' covariances, ``(N, B, C)``.
+    mask: Tensor | None = None,
+    moments_of: MomentsFunction | None = None,
+) -> list[Tensor]:
+    """Compute the moments of two images' bands once, and any number of measures of them.
 
     Args:
-        terms: Function of covariances, ``alpha`` and the bound of rounding errors.
-        covariances: How to come by them.
-        prediction: As in :func:`conditional_entropy`, and so all that follows.
-        target: Target.
-        alpha: Ridge.
-        mask: Mask.
-        slice_dims: Axes that volumes are cut along.
-        spacing: Size of a voxel.
-        pyramid: The pyramid's own options.
+        prediction: As in :func:`mutual_information`.
+        target: As in :func:`mutual_information`.
+        measures: What to compute.
+        options: How images are split into bands.
+        mask: As in :func:`mutual_information`. The mean that a residual band holds is that of the labelled pixels.
+        moments_of: How to come by the moments; default: from spectra, or on the published grid from the bands.
+
+    Returns:
+        A tensor ``(N, B, C)`` for each measure, of residual bands ``(2, B, C)``: float64 for float64 predictions, else
+        float32. Without any level that fits, ``(0, B, C)``.
+
+    Raises:
+        ValueError: As :func:`mutual_information`; when a measure of residual bands is asked for on the published grid.
+        TypeError: As :func:`mutual_information`.
+
+    Example:
+        >>> from monai_cwmi.measures import ExplainedVariance, MutualInformation
+        >>> target = torch.zeros(1, 1, 32, 32)
+        >>> target[..., 8:24, 8:24] = 1
+        >>> measures = ExplainedVariance(), MutualInformation()
+        >>> [tuple(m.shape) for m in measure_bands(0.5 * target, target, measures, BandOptions(num_levels=3))]
+        [(3, 1, 1), (3, 1, 1)]
     """
-    check_alpha(alpha)
     if not prediction.is_floating_point():
         raise TypeError(f"prediction must be of floating point, got {prediction.dtype}.")
     if prediction.ndim not in (4, 5) or prediction.shape != target.shape:
         shapes = f"{tuple(prediction.shape)} and {tuple(target.shape)}"
         raise ValueError(f"prediction and target must have one shape (B, C, H, W) or (B, C, H, W, D), got {shapes}.")
-    looks = views(prediction.ndim - 2, slice_dims, spacing, **pyramid)
+    looks = views(prediction.ndim - 2, options)
     if prediction.numel() == 0:
         raise ValueError(f"prediction is empty: its shape is {tuple(prediction.shape)}.")
+    is_centred = options.frequency_grid == "centred"
+    if not is_centred and _needs_residuals(measures):
+        raise ValueError("residual bands are those of the centred grid: take frequency_grid='centred'.")
+    moments_of = moments_of or (spectral_moments if is_centred else subband_moments)
 
     dtype = torch.float64 if prediction.dtype == torch.float64 else torch.float32
     prediction, target = prediction.to(dtype), target.to(dtype)
     with torch.autocast(prediction.device.type, enabled=False):  # which would take sums of squares to half precision
-        return mean_over_views([_terms_of(terms, covariances, prediction, target, mask, v, alpha) for v in looks])
+        seen = [_measure_view(measures, moments_of, prediction, target, mask, view) for view in looks]
+        return [_combine(measure, [parts[i] for parts in seen]).to(dtype) for i, measure in enumerate(measures)]
 
 
-def _terms_of(
-    terms: Callable[[BandCovariances, float, float], Tensor],
-    covariances: Callable[[Tensor, Tensor, PyramidSpec, int | None], BandCovariances],
+_Parts = list[Tensor]  # values and, of a ratio, weights, (N, B, C) each
+
+
+def _measure_view(
+    measures: Sequence[Measure],
+    moments_of: MomentsFunction,
     prediction: Tensor,
     target: Tensor,
     mask: Tensor | None,
     view: View,
-    alpha: float,
-) -> Tensor:
-    """The terms ``(N, B, C)`` of one view, whose levels are those that fit."""
+) -> list[_Parts]:
+    """The parts of each measure in one view, whose levels are those that fit."""
     slice_dim, spec = view
-    if mask is not None:
-        prediction, target = (_centred_within(image, mask, view.compared_axes) for image in (prediction, target))
-    sizes = [prediction.shape[axis] for axis in view.compared_axes]
-    spec = spec._replace(num_levels=fitting_levels(sizes, spec.num_levels, spec.spacing))
-    if spec.num_levels == 0:
-        return prediction.flatten(2)[..., :0].movedim(-1, 0)  # (0, B, C), still a function of the prediction
-    values = terms(covariances(prediction, target, spec, slice_dim), alpha, ROUNDING[prediction.dtype])
-    if in_quadrature(spec):
-        values = values / 2  # a complex matrix's determinant is the root of the one of real and imaginary parts
-    if slice_dim is not None:
-        values = mean_over_slices(values, target, view)
-    return values.to(prediction.dtype)
+    axes = view.compared_axes
+    levels = fitting_levels([prediction.shape[axis] for axis in axes], spec.num_levels, spec.spacing)
+    if levels == 0:
+        none = prediction.flatten(2)[..., :0].movedim(-1, 0)  # (0, B, C), still a function of the prediction
+        return [[none] for _ in measures]
+    spec = spec._replace(num_levels=levels)
+    informative = None if slice_dim is None else informative_slices(target, view)
+    inside = None if mask is None else _checked(mask, prediction)
+    result: dict[Measure, _Parts] = {}
+    if moment_measures := [measure for measure in measures if isinstance(measure, MomentMeasure)]:
+        residuals = _needs_residuals(measures)
+        moments = _moments(moments_of, prediction, target, inside, axes, spec, slice_dim, residuals)
+        for measure in moment_measures:
+            own = moments.residuals if measure.of_residuals and moments.residuals is not None else moments.levels
+            weights = measure.weights(own)
+            result[measure] = [measure.values(own)] if weights is None else [measure.values(own), weights]
+    if band_measures := [measure for measure in measures if isinstance(measure, BandMeasure)]:
+        pair = [image if inside is None else torch.where(inside, image, 0.0) for image in (prediction, target)]
+        if slice_dim is not None:  # slices (B, C, S, H, W): the axes that are decomposed are the last ones
+            pair = [volume.movedim(2 + slice_dim, 2) for volume in pair]
+        bands = list(zip(*(scaled_bands(image, spec) for image in pair), strict=True))
+        for distance in band_measures:
+            result[distance] = [torch.stack([distance.values(p, y, spec.spatial_dims) for p, y in bands])]
+    if informative is not None:
+        for each, parts in result.items():
+            counted = torch.ones_like(informative) if each.every_slice else informative
+            result[each] = [mean_over_slices(part, counted) for part in parts]
+    return [result[measure] for measure in measures]
 
 
-def _centred_within(image: Tensor, mask: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """The image less its mean within the mask, 0 outside: a constant stays constant, whatever the mask's shape."""
+def _moments(
+    moments_of: MomentsFunction,
+    prediction: Tensor,
+    target: Tensor,
+    inside: Tensor | None,
+    axes: tuple[int, ...],
+    spec: PyramidSpec,
+    slice_dim: int | None,
+    residuals: bool,
+) -> PyramidMoments:
+    """Moments of images, or of the part of them that lies inside a mask."""
+    if inside is None:
+        return moments_of(prediction, target, spec, slice_dim, residuals=residuals)
+    count = inside.sum(axes, keepdim=True).clamp_min(1)
+    (prediction, p_mean), (target, y_mean) = (_centred_within(i, inside, count, axes) for i in (prediction, target))
+    moments = moments_of(prediction, target, spec, slice_dim, residuals=residuals)
+    if moments.residuals is None:
+        return moments
+    means = torch.stack((p_mean.squeeze(axes), y_mean.squeeze(axes))).double()  # (2, B, C[, S])
+    return moments._replace(residuals=with_means(moments.residuals, means, count.squeeze(axes), spec))
+
+
+def _needs_residuals(measures: Sequence[Measure]) -> bool:
+    return any(isinstance(measure, MomentMeasure) and measure.of_residuals for measure in measures)
+
+
+def _combine(measure: Measure, seen: Sequence[_Parts]) -> Tensor:
+    """One measure, ``(N, B, C)``, from its parts in each view."""
+    parts = [mean_over_views(part) for part in zip(*seen, strict=False)]
+    return measure.ratio(*parts) if isinstance(measure, MomentMeasure) and len(parts) == 2 else parts[0]
+
+
+def _checked(mask: Tensor, image: Tensor) -> Tensor:
     per_image, per_channel = (image.shape[0], 1, *image.shape[2:]), tuple(image.shape)
     if mask.shape not in (per_image, per_channel):
         raise ValueError(f"mask must have the shape {per_image} or {per_channel} here, got {tuple(mask.shape)}.")
-    inside = mask.bool()
-    count = inside.sum(axes, keepdim=True).clamp_min(1)
+    return mask.bool()
+
+
+def _centred_within(image: Tensor, inside: Tensor, count: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """The image less its mean within a mask, 0 outside, and the mean: a constant stays constant, however shaped."""
     image = torch.where(inside, image, 0.0)
-    return torch.where(inside, image - image.sum(axes, keepdim=True) / count, 0.0)
+    mean = image.sum(axes, keepdim=True) / count
+    return torch.where(inside, image - mean, 0.0), mean

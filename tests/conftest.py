@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-import monai_cwmi.bands.tables
-from monai_cwmi.bands.tables import TableCache
+import monai_cwmi.bands.table_cache
+from monai_cwmi.bands.table_cache import TableCache
 from monai_cwmi.data import fetch_sample
 
 
@@ -26,9 +26,9 @@ def one_thread() -> None:
 @pytest.fixture
 def empty_cache(monkeypatch: pytest.MonkeyPatch) -> TableCache:
     """A cache of tables that no other test has filled, with the limits of the real one."""
-    real = monai_cwmi.bands.tables._cache
+    real = monai_cwmi.bands.table_cache._cache
     cache = TableCache(real.max_bytes, real.max_idle)
-    monkeypatch.setattr(monai_cwmi.bands.tables, "_cache", cache)
+    monkeypatch.setattr(monai_cwmi.bands.table_cache, "_cache", cache)
     return cache
 
 

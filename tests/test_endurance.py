@@ -25,7 +25,7 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from monai_cwmi import CWMILoss
-from monai_cwmi.bands.tables import TableCache
+from monai_cwmi.bands.table_cache import TableCache
 
 MEGABYTE = 2**20
 

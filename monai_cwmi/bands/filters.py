@@ -10,103 +10,11 @@ in ``docs/explanation/mathematics.md``, sections 'The filters' and 'Volumes'.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
-FrequencyGrid = Literal["centred", "published"]
-
-
-class PyramidSpec(NamedTuple):
-    """Options of a steerable pyramid: all that its filters depend on besides the size of the image.
-
-    Attributes:
-        num_levels: ``N``.
-        num_orientations: ``K``.
-        is_complex: Analytic filters or real ones.
-        frequency_grid: ``"centred"`` or ``"published"``.
-        spacing: Of the samples along each axis of the image, in units of the finest; says how many axes there are.
-    """
-
-    num_levels: int
-    num_orientations: int
-    is_complex: bool
-    frequency_grid: FrequencyGrid
-    spacing: tuple[float, ...] = (1.0, 1.0)
-
-
-def check_pyramid_options(spec: PyramidSpec) -> None:
-    """Raise a ``ValueError`` that names the option of a pyramid which makes no sense."""
-    num_levels, num_orientations, _, frequency_grid, spacing = spec
-    if num_levels < 1:
-        raise ValueError(f"num_levels must be at least 1, got {num_levels}.")
-    if len(spacing) == 2 and num_orientations < 2:
-        raise ValueError(f"num_orientations must be at least 2, got {num_orientations}.")
-    if len(spacing) == 3 and num_orientations not in _ORDER_IN_SPACE:
-        raise ValueError(f"num_orientations must be 3 or 6 in three dimensions, got {num_orientations}.")
-    if frequency_grid not in get_args(FrequencyGrid):
-        raise ValueError(f"frequency_grid must be one of {get_args(FrequencyGrid)}, got {frequency_grid!r}.")
-    if frequency_grid == "published" and spacing != (1.0, 1.0):
-        raise ValueError("frequency_grid 'published' knows images with square pixels only: take 'centred'.")
-
-
-def default_orientations(spatial_dims: int) -> int:
-    """Number of orientations where none is asked for: 4 in the plane, 6 in space."""
-    return 4 if spatial_dims == 2 else 6
-
-
-def relative_spacing(spacing: Sequence[float] | None, spatial_dims: int) -> tuple[float, ...]:
-    """Spacing of the samples along each axis in units of the finest.
-
-    Args:
-        spacing: In any unit of length; ``None`` for the same along all axes.
-        spatial_dims: Number of axes.
-
-    Returns:
-        Numbers from 1, rounded to five digits, so that a header's last digit does not make another pyramid.
-
-    Raises:
-        ValueError: When there are not as many numbers as axes, or not all are positive and finite.
-
-    Example:
-        >>> relative_spacing((0.75, 0.75, 3.0), 3)
-        (1.0, 1.0, 4.0)
-    """
-    if spacing is None:
-        return (1.0,) * spatial_dims
-    try:
-        values = [float(value) for value in spacing]
-    except (TypeError, ValueError):
-        values = []
-    if len(values) != spatial_dims or not all(0 < value < math.inf for value in values):
-        raise ValueError(f"spacing must be {spatial_dims} positive and finite numbers, got {spacing!r}.")
-    return tuple(float(f"{value / min(values):.5g}") for value in values)
-
-
-def fitting_levels(spatial_shape: Sequence[int], num_levels: int, spacing: Sequence[float] | None = None) -> int:
-    """Number of levels, out of those wanted, that an image has room for.
-
-    Level ``n`` passes frequencies between ``pi / 2**(n + 1)`` and ``pi / 2**(n - 1)``. The lowest frequency of an axis
-    with ``S`` samples is ``2 pi / S``, so the band reaches beyond that of every axis if, and only if, ``S > 2**n``. Of
-    samples that are ``s`` times as far apart as the finest, ``S s`` counts. (Of an axis coarser than the level's
-    frequencies, a band may hold none.)
-
-    Args:
-        spatial_shape: Image size in pixels, one entry for each axis.
-        num_levels: Number of levels wanted.
-        spacing: Relative spacing of each axis's samples.
-
-    Returns:
-        The largest ``n <= num_levels`` with ``min(spatial_shape) > 2**n``, which is 0 below three pixels.
-
-    Example:
-        >>> fitting_levels((8, 300), 4), fitting_levels((17, 17), 4), fitting_levels((64, 64, 10), 4, (1, 1, 5))
-        (2, 4, 4)
-    """
-    extent = min(size * step for size, step in zip(spatial_shape, spacing or [1.0] * len(spatial_shape), strict=True))
-    return sum(extent > 2**level for level in range(1, num_levels + 1))
+from monai_cwmi.bands.spec import ORDER_IN_SPACE
 
 
 def fft_frequencies(size: int) -> Tensor:
@@ -246,7 +154,7 @@ def orientation_cosines(direction: Tensor, num_orientations: int) -> Tensor:
 
 def lobe_order(num_orientations: int, spatial_dims: int) -> int:
     """Power of the cosine in a lobe; one with which the squared lobes of the real pyramid sum to a constant."""
-    return num_orientations - 1 if spatial_dims == 2 else _ORDER_IN_SPACE[num_orientations]
+    return num_orientations - 1 if spatial_dims == 2 else ORDER_IN_SPACE[num_orientations]
 
 
 def lobe_amplitude(num_orientations: int, spatial_dims: int, is_complex: bool) -> float:
@@ -255,10 +163,6 @@ def lobe_amplitude(num_orientations: int, spatial_dims: int, is_complex: bool) -
     # Mean of the squared power of the cosine over the circle, or over the sphere.
     mean = math.comb(2 * order, order) / 4**order if spatial_dims == 2 else 1 / (2 * order + 1)
     return (2 if is_complex else 1) / math.sqrt(num_orientations * mean)
-
-
-# Power of the cosine for the numbers of orientations in space.
-_ORDER_IN_SPACE = {3: 1, 6: 2}
 
 
 def _centre(level: int) -> float:

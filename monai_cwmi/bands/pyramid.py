@@ -10,17 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from monai_cwmi.bands.filters import (
-    FrequencyGrid,
-    PyramidSpec,
-    band_filters,
-    check_pyramid_options,
-    default_orientations,
-    fft_frequencies,
-    fitting_levels,
-    relative_spacing,
-    residual_filters,
-)
+from monai_cwmi.bands.filters import band_filters, fft_frequencies, residual_filters
+from monai_cwmi.bands.spec import FrequencyGrid, PyramidSpec, fitting_levels, pyramid_spec, relative_spacing
 
 
 class PyramidCoefficients(NamedTuple):
@@ -91,14 +82,13 @@ class SteerablePyramid(torch.nn.Module):
         super().__init__()
         if spatial_dims not in (2, 3):
             raise ValueError(f"spatial_dims must be 2 or 3, got {spatial_dims}.")
-        self.spec = PyramidSpec(
-            num_levels,
-            default_orientations(spatial_dims) if num_orientations is None else num_orientations,
-            is_complex,
-            frequency_grid,
+        self.spec = pyramid_spec(
             relative_spacing(spacing, spatial_dims),
+            num_levels=num_levels,
+            num_orientations=num_orientations,
+            is_complex=is_complex,
+            frequency_grid=frequency_grid,
         )
-        check_pyramid_options(self.spec)
 
     def forward(self, image: Tensor) -> PyramidCoefficients:
         """Decompose; the same as :meth:`decompose`."""
@@ -116,20 +106,11 @@ class SteerablePyramid(torch.nn.Module):
         Raises:
             ValueError: When the image is not a real floating-point tensor of at least as many dimensions.
         """
-        dims = len(self.spec.spacing)
+        dims = self.spec.spatial_dims
         if image.ndim < dims or not image.is_floating_point():
             sizes = ", ".join("HWD"[:dims])
             raise ValueError(f"image must be a real (..., {sizes}) tensor, got {image.dtype} {tuple(image.shape)}.")
-        shape = tuple(image.shape[-dims:])
-        spectrum = _fftn(image, dims)  # (..., H, W)
-        levels = fitting_levels(shape, self.spec.num_levels, self.spec.spacing)
-        size = _level_shape(shape, levels + 1, self.spec.spacing)
-        lowpass = _ifftn(_crop(spectrum, size) * _lowpass(shape, levels, size, self.spec, image), dims).real
-        return PyramidCoefficients(
-            highpass=_ifftn(spectrum * _highpass(shape, self.spec, image), dims).real,
-            bands=[_band(spectrum, level, self.spec) for level in range(1, levels + 1)],
-            lowpass=lowpass * _gain(shape, size, levels + 1),
-        )
+        return decompose(image, self.spec)
 
     def reconstruct(self, coefficients: PyramidCoefficients) -> Tensor:
         """Put the bands together: the inverse of :meth:`decompose` on the centred grid.
@@ -171,12 +152,40 @@ class SteerablePyramid(torch.nn.Module):
             raise ValueError(f"bands of an image of {shape} must have the shapes {expected}, got {found}.")
 
 
+def decompose(image: Tensor, spec: PyramidSpec) -> PyramidCoefficients:
+    """The bands and residuals of images ``(..., H, W)`` or volumes ``(..., H, W, D)`` of floating point."""
+    dims = spec.spatial_dims
+    shape = tuple(image.shape[-dims:])
+    spectrum = _fftn(image, dims)  # (..., H, W)
+    levels = fitting_levels(shape, spec.num_levels, spec.spacing)
+    size = _level_shape(shape, levels + 1, spec.spacing)
+    lowpass = _ifftn(_crop(spectrum, size) * _lowpass(shape, levels, size, spec, image), dims).real
+    return PyramidCoefficients(
+        highpass=_ifftn(spectrum * _highpass(shape, spec, image), dims).real,
+        bands=[_band(spectrum, level, spec) for level in range(1, levels + 1)],
+        lowpass=lowpass * _gain(shape, size, levels + 1),
+    )
+
+
 def decompose_bands(image: Tensor, spec: PyramidSpec) -> list[Tensor]:
     """The bands alone, of images ``(..., H, W)`` or volumes ``(..., H, W, D)``: :attr:`PyramidCoefficients.bands`."""
     dims = len(spec.spacing)
     spectrum = _fftn(image, dims)
     levels = fitting_levels(image.shape[-dims:], spec.num_levels, spec.spacing)
     return [_band(spectrum, level, spec) for level in range(1, levels + 1)]
+
+
+def scaled_bands(image: Tensor, spec: PyramidSpec) -> list[Tensor]:
+    """Bands ``(..., K, h, w)``, the mean square of which is that of the image's part in their level."""
+    dims = spec.spatial_dims
+    pixels = math.prod(image.shape[-dims:])
+    # An analytic band holds twice the energy of the real one. Bands are sampled on a coarser grid, and their sums of
+    # squares kept the larger for it.
+    energy = spec.num_orientations / (2 if spec.is_complex else 1)
+    return [
+        band * math.sqrt(energy * math.prod(band.shape[-dims:]) / pixels) / 2 ** (dims * level / 2)
+        for level, band in enumerate(decompose_bands(image, spec))
+    ]
 
 
 def _level_shape(shape: Sequence[int], level: int, spacing: Sequence[float]) -> tuple[int, ...]:

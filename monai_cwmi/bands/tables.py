@@ -9,16 +9,12 @@ many pairs' and 'Volumes', derives each line.
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from monai_cwmi.bands.filters import (
-    PyramidSpec,
     angular_frequencies,
     at_nyquist,
     fft_frequencies,
@@ -28,7 +24,9 @@ from monai_cwmi.bands.filters import (
     orientation_cosines,
     polar,
     radial_window,
+    residual_filters,
 )
+from monai_cwmi.bands.spec import PyramidSpec
 
 # Short enough for a sum in single precision, long enough for a matrix product to be efficient.
 _LONGEST_BLOCK = 256
@@ -40,11 +38,11 @@ _NUDGE = 1e-9 * torch.tensor([0.48, 0.65, 1.0], dtype=torch.float64)
 class Tables(NamedTuple):
     """Frequencies of the ``rfftn`` half space in blocks of one level and one sector, and their weights.
 
-    A frequency has a place in each level that it belongs to. Odd levels come first, then even ones; within either, no
+    A frequency has an entry in each level that it belongs to. Odd levels come first, then even ones; within either, no
     frequency occurs twice. The last block of each level and sector is filled up with frequency 0, of weight 0.
 
     Attributes:
-        places: Place in the flattened half space, ``(Q,)``.
+        indices: Index of each entry in the flattened half space, ``(Q,)``.
         num_odd: How many of these belong to odd levels.
         weights: Window and harmonics at each frequency, ``(Q // L, A, L)``: ``A`` harmonics (``2 K - 1`` in the plane,
             6 or 15 in space), ``L`` frequencies to a block.
@@ -53,9 +51,14 @@ class Tables(NamedTuple):
         members: Ones where a block belongs to a segment, float64 ``(N S, Q // L)``, ``S`` sectors.
         even: From a segment's sums of real parts to covariances, float64 ``(S A, F F)`` of ``F`` bands.
         odd: The same for imaginary parts, which count nothing in the real pyramid.
+        lowpass_indices: Index in the flattened half space of the frequencies around the low-pass band, 0 included,
+            ``(R,)``.
+        lowpass_weights: Squared low-pass filter at each of them, ``(R,)``.
+        num_independent: Of the high-pass band, of a band at each level and of the low-pass band, float64 ``(N + 2,)``;
+            see :class:`monai_cwmi.bands.moments.Moments`.
     """
 
-    places: Tensor
+    indices: Tensor
     num_odd: int
     weights: Tensor
     level: Tensor
@@ -63,19 +66,12 @@ class Tables(NamedTuple):
     members: Tensor
     even: Tensor
     odd: Tensor
+    lowpass_indices: Tensor
+    lowpass_weights: Tensor
+    num_independent: Tensor
 
 
-def num_bands(spec: PyramidSpec) -> int:
-    """Number ``F`` of a level's bands as they are compared."""
-    return 2 * spec.num_orientations if in_quadrature(spec) else spec.num_orientations
-
-
-def in_quadrature(spec: PyramidSpec) -> bool:
-    """Whether real and imaginary parts are compared as bands of their own: in the complex pyramid of volumes."""
-    return spec.is_complex and len(spec.spacing) == 3
-
-
-def place_bound(spatial_shape: tuple[int, ...], spec: PyramidSpec) -> int:
+def index_bound(spatial_shape: tuple[int, ...], spec: PyramidSpec) -> int:
     """A bound of ``Q`` that does not need the tables: the frequencies of all levels, and a block for each sector.
 
     A frequency is in two levels at most. Those of even spacing fit once into the half space all the same, whose corners
@@ -108,7 +104,7 @@ def make_tables(spatial_shape: tuple[int, ...], spec: PyramidSpec, dtype: torch.
     num_sectors = len(sectors)
     block = _block_length(spatial_shape, spec)
 
-    places, weights, segments = [], [], []
+    indices, weights, segments = [], [], []
     num_odd = 0
     for level in sorted(range(1, spec.num_levels + 1), key=lambda n: (n % 2 == 0, n)):
         window = radial_window(radius, level)
@@ -120,17 +116,18 @@ def make_tables(spatial_shape: tuple[int, ...], spec: PyramidSpec, dtype: torch.
             # From a sum over frequencies of an orthonormal transform to one over the level's pixels.
             scale = 2.0 ** (dims * (level - 1)) * multiplicity[members] * window[members].square()
             weight = scale[:, None] * _harmonics(direction[members], spec.num_orientations)
-            places.append(torch.cat((members, members.new_zeros(padding))))
+            indices.append(torch.cat((members, members.new_zeros(padding))))
             weights.append(torch.cat((weight, weight.new_zeros(padding, weight.shape[1]))))
-            segments += [(level - 1) * num_sectors + s] * (len(places[-1]) // block)
-            num_odd += len(places[-1]) if level % 2 == 1 else 0
+            segments += [(level - 1) * num_sectors + s] * (len(indices[-1]) // block)
+            num_odd += len(indices[-1]) if level % 2 == 1 else 0
 
     segment = torch.tensor(segments, dtype=torch.long)
     belongs = torch.arange(spec.num_levels * num_sectors)[:, None] == segment
     facing = sectors[:, None] // 2 ** torch.arange(spec.num_orientations) % 2 == 1  # (S, K)
     even, odd = _mixing(facing, spec)
+    lowpass_indices, lowpass_weights = _lowpass(spatial_shape, spec)
     return Tables(
-        places=torch.cat(places).to(device),
+        indices=torch.cat(indices).to(device),
         num_odd=num_odd,
         weights=torch.cat(weights).unflatten(0, (-1, block)).mT.contiguous().to(device, dtype),
         level=segment.to(device) // num_sectors,
@@ -138,7 +135,62 @@ def make_tables(spatial_shape: tuple[int, ...], spec: PyramidSpec, dtype: torch.
         members=belongs.to(device, torch.float64),
         even=even.to(device),
         odd=odd.to(device),
+        lowpass_indices=lowpass_indices.to(device),
+        lowpass_weights=lowpass_weights.to(device, dtype),
+        num_independent=_num_independent(half_space, spatial_shape, spec).to(device),
     )
+
+
+def lowpass_shape(spatial_shape: tuple[int, ...], spec: PyramidSpec) -> tuple[int, ...]:
+    """Size of the box of the half space that holds the frequencies of the low-pass band."""
+    sizes = zip(spatial_shape, spec.spacing, strict=True)
+    *reach, last = (math.floor(size * step / 2 ** (spec.num_levels + 1)) for size, step in sizes)
+    others = (min(2 * q + 1, size) for q, size in zip(reach, spatial_shape, strict=False))
+    return (*others, min(last, spatial_shape[-1] // 2) + 1)
+
+
+def _lowpass(spatial_shape: tuple[int, ...], spec: PyramidSpec) -> tuple[Tensor, Tensor]:
+    *others, last = lowpass_shape(spatial_shape, spec)
+    rows = [_nearest_zero(size, kept) for size, kept in zip(spatial_shape, others, strict=False)]
+    box = (*rows, torch.arange(last))  # integer frequencies
+    weights = residual_filters(tuple(q.double() for q in box), spatial_shape, spec.num_levels, spec.spacing).square()
+    weights *= 2.0 ** (len(spatial_shape) * spec.num_levels) * torch.where(box[-1] == 0, 1, 2)
+    half = (*spatial_shape[:-1], spatial_shape[-1] // 2 + 1)
+    indices = torch.zeros([1] * len(box), dtype=torch.long)
+    for axis, (q, size) in enumerate(zip(box, half, strict=True)):
+        indices = indices * size + (q % size).reshape([-1 if i == axis else 1 for i in range(len(box))])
+    return indices.flatten(), weights.flatten()
+
+
+def _nearest_zero(size: int, kept: int) -> Tensor:
+    """The ``kept`` integer frequencies nearest to 0 of a transform of ``size`` samples, in ascending order."""
+    first = size // 2 - kept // 2
+    return fft_frequencies(size).long().sort().values[first : first + kept]
+
+
+def _num_independent(half_space: tuple[Tensor, ...], spatial_shape: tuple[int, ...], spec: PyramidSpec) -> Tensor:
+    """``(sum w)^2 / sum w^2`` over the squared filters of the real pyramid, their mean at each level, ``(N + 2,)``."""
+    last = half_space[-1]
+    own_mirror = (last == 0) | (2 * last == spatial_shape[-1])
+    times = torch.where(own_mirror, 1.0, 2.0).double().expand(*(len(q) for q in half_space)).flatten()
+    radius, direction = polar(angular_frequencies(half_space, spatial_shape, spec.spacing).flatten(0, -2))
+    radius = radius.masked_fill(at_nyquist(half_space, spatial_shape).flatten(), torch.inf)
+
+    def count(squared: Tensor, times: Tensor) -> Tensor:
+        return ((times @ squared).square() / (times @ squared.square())).mean()
+
+    above, below = (
+        residual_filters(half_space, spatial_shape, level, spec.spacing).square().flatten()[:, None]
+        for level in (0, spec.num_levels)
+    )
+    counts = [count(1 - above, times)]
+    for level in range(1, spec.num_levels + 1):
+        window = radial_window(radius, level)
+        inside = window > 0
+        cosines = orientation_cosines(direction[inside], spec.num_orientations)
+        lobes = cosines.square() ** lobe_order(spec.num_orientations, len(spatial_shape))  # (q, K)
+        counts.append(count(window[inside].square()[:, None] * lobes, times[inside]))
+    return torch.stack([*counts, count(below, times)])
 
 
 def _most_sectors(spec: PyramidSpec) -> int:
@@ -221,7 +273,7 @@ def _mixing(facing: Tensor, spec: PyramidSpec) -> tuple[Tensor, Tensor]:
     (ee, eo), (oe, oo) = ([2 * _pairs(left, right) for right in parts] for left in parts)  # (S, K, K) each
     if not spec.is_complex:
         even, odd = ee, torch.zeros_like(ee)
-    elif not in_quadrature(spec):
+    elif not spec.in_quadrature:
         even, odd = ee + oo, eo + oe
     else:
         # Twice, so that the information is that of complex bands where these are circular.
@@ -238,64 +290,3 @@ def _pairs(left: Tensor, right: Tensor) -> Tensor:
 
 def _blocks(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
     return torch.cat((torch.cat((a, b), dim=-1), torch.cat((c, d), dim=-1)), dim=-2)
-
-
-class TableCache:
-    """Tables used of late.
-
-    Dropped are those that the last ``max_idle`` requests did not ask for, and the least recently used ones as long as
-    all together are larger than ``max_bytes``. The tables just asked for stay.
-
-    Args:
-        max_bytes: Memory for tables, on all devices together.
-        max_idle: Number of requests.
-    """
-
-    def __init__(self, max_bytes: int, max_idle: int) -> None:
-        self.max_bytes = max_bytes
-        self.max_idle = max_idle
-        self._entries: OrderedDict[Hashable, tuple[Tables, int]] = OrderedDict()  # with the request that used it last
-        self._requests = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], Tables]) -> Tables:
-        """The tables of this key, made if they are not there."""
-        with self._lock:
-            self._requests += 1
-            is_new = key not in self._entries
-            tables = make() if is_new else self._entries.pop(key)[0]
-            self._entries[key] = (tables, self._requests)
-            while self._idle > self.max_idle:
-                self._entries.popitem(last=False)
-            # Counting bytes takes time, and at other requests they have not grown.
-            while is_new and len(self._entries) > 1 and self.nbytes > self.max_bytes:
-                self._entries.popitem(last=False)
-            return tables
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of all tables in bytes."""
-        return sum(t.nbytes for tables, _ in self._entries.values() for t in tables if isinstance(t, Tensor))
-
-    @property
-    def _idle(self) -> int:
-        return self._requests - next(iter(self._entries.values()))[1]
-
-
-# Some 500 steps of training; a validation at the end of an epoch makes its tables anew, in a few milliseconds.
-_cache = TableCache(max_bytes=2**29, max_idle=1000)
-
-
-def cached_tables(
-    spatial_shape: tuple[int, ...], spec: PyramidSpec, dtype: torch.dtype, device: torch.device
-) -> Tables:
-    """The same as :func:`make_tables`, which makes them the first time only."""
-
-    def make() -> Tables:
-        with torch.inference_mode(False):  # training may follow validation
-            return make_tables(spatial_shape, spec, dtype, device)
-
-    return _cache.get((spatial_shape, spec, dtype, device), make)

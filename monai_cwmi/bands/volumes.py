@@ -12,13 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from monai_cwmi.bands.filters import (
-    FrequencyGrid,
-    PyramidSpec,
-    check_pyramid_options,
-    default_orientations,
-    relative_spacing,
-)
+from monai_cwmi.bands.spec import BandOptions, PyramidSpec, pyramid_spec, relative_spacing
 
 # A target that varies less than this along a slice has nothing to compare.
 _CONSTANT = 1e-6
@@ -37,56 +31,54 @@ class View(NamedTuple):
         return tuple(axis for axis in axes if self.slice_dim is None or axis != 2 + self.slice_dim)
 
 
-def views(
-    spatial_dims: int,
-    slice_dims: Sequence[int] | None,
-    spacing: Sequence[float] | None,
-    *,
-    num_levels: int,
-    num_orientations: int | None,
-    is_complex: bool,
-    frequency_grid: FrequencyGrid,
-) -> list[View]:
+def views(spatial_dims: int, options: BandOptions) -> list[View]:
     """What is compared of images of two or three axes.
 
     Args:
         spatial_dims: 2 or 3.
-        slice_dims: Spatial axes of volumes, each of which gives a view; ``None`` for the volume as a whole.
-        spacing: Of the samples along each axis, in any unit of length; ``None`` for the same along all.
-        num_levels: ``N``.
-        num_orientations: ``K``; ``None`` for 4 in the plane and 6 in space.
-        is_complex: Complex pyramid or real one.
-        frequency_grid: ``"centred"`` or ``"published"``.
+        options: How they are split into bands. Each of ``slice_dims`` gives a view of volumes.
 
     Raises:
         ValueError: When an option is out of its range.
+
+    Example:
+        >>> [view.slice_dim for view in views(3, BandOptions(slice_dims=(0, 1, 2)))]
+        [0, 1, 2]
     """
 
-    def spec(steps: tuple[float, ...]) -> PyramidSpec:
-        orientations = default_orientations(len(steps)) if num_orientations is None else num_orientations
-        pyramid = PyramidSpec(num_levels, orientations, is_complex, frequency_grid, steps)
-        check_pyramid_options(pyramid)
-        return pyramid
+    def spec(spacing: tuple[float, ...]) -> PyramidSpec:
+        return pyramid_spec(
+            spacing,
+            num_levels=options.num_levels,
+            num_orientations=options.num_orientations,
+            is_complex=options.is_complex,
+            frequency_grid=options.frequency_grid,
+        )
 
-    steps = relative_spacing(spacing, spatial_dims)
-    if spatial_dims == 2 or slice_dims is None:
+    steps = relative_spacing(options.spacing, spatial_dims)
+    if spatial_dims == 2 or options.slice_dims is None:
         return [View(None, spec(steps))]
-    axes = _axes(slice_dims)
+    axes = _axes(options.slice_dims)
     if len(axes) == 1:  # the axis that is cut along is not looked along, however fine it is
         (axis,) = axes
         return [View(axis, spec(relative_spacing(steps[:axis] + steps[axis + 1 :], 2)))]
     return [View(axis, spec(steps[:axis] + steps[axis + 1 :])) for axis in axes]
 
 
-def mean_over_slices(values: Tensor, target: Tensor, view: View) -> Tensor:
-    """Mean ``(N, B, C)`` of values ``(N, B, C, S)`` over the slices in which the target ``(B, C, H, W, D)`` varies.
+def informative_slices(target: Tensor, view: View) -> Tensor:
+    """Where the target ``(B, C, H, W, D)`` varies within a slice, ``(B, C, S)``; everywhere, if it varies in none.
 
-    The others say nothing, and would dilute a small organ. Where it varies in no slice, the mean is that of all.
+    The other slices say nothing of structure, and would dilute a small organ.
     """
     span = target.amax(view.compared_axes) - target.amin(view.compared_axes)  # (B, C, S)
-    informative = span > _CONSTANT
-    counted = (informative | ~informative.any(-1, keepdim=True)).to(values.dtype)
-    return (values * counted).sum(-1) / counted.sum(-1)
+    varies = span > _CONSTANT
+    return varies | ~varies.any(-1, keepdim=True)
+
+
+def mean_over_slices(values: Tensor, counted: Tensor) -> Tensor:
+    """Mean ``(N, B, C)`` of values ``(N, B, C, S)`` over the slices that count, ``(B, C, S)``."""
+    weights = counted.to(values.dtype)
+    return (values * weights).sum(-1) / weights.sum(-1)
 
 
 def mean_over_views(values: Sequence[Tensor]) -> Tensor:

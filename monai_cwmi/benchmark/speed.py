@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from monai.utils import optional_import
 
-from monai_cwmi.bands.filters import default_orientations
+from monai_cwmi.bands.spec import default_orientations
 from monai_cwmi.benchmark.contestants import FLOOR, NETWORK, Step, make_steps
 from monai_cwmi.benchmark.memory import peak_memory
 from monai_cwmi.benchmark.workload import Case, default_device

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from torch import Tensor
-
-from monai_cwmi.bands.subbands import subband_covariances
-from monai_cwmi.functional import level_terms
+from monai_cwmi.bands.subbands import subband_moments
 from monai_cwmi.losses import CWMILoss
-from monai_cwmi.measures.mutual_information import mutual_information_terms
 
 
 class SubbandCWMILoss(CWMILoss):
@@ -26,8 +20,4 @@ class SubbandCWMILoss(CWMILoss):
         True
     """
 
-    def _terms(
-        self, prediction: Tensor, target: Tensor, mask: Tensor | None, spacing: Sequence[float] | None
-    ) -> Tensor:
-        options = self.options | {"mask": mask, "spacing": spacing}
-        return level_terms(mutual_information_terms, subband_covariances, prediction, target, **options)
+    moments_of = staticmethod(subband_moments)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from monai_cwmi.bands.filters import PyramidSpec, check_pyramid_options
+from monai_cwmi.bands.spec import pyramid_spec
 
 _HALF = (torch.float16, torch.bfloat16)
 _DTYPES = (torch.float32, torch.float64, *_HALF)
@@ -47,8 +47,13 @@ class Case:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
         if len(self.size) not in (2, 3) or min(self.size) < 1:
             raise ValueError(f"size must be two or three numbers from 1, got {self.size}.")
-        spacing = (1.0,) * len(self.size)
-        check_pyramid_options(PyramidSpec(self.num_levels, self.num_orientations, True, "centred", spacing))
+        pyramid_spec(
+            (1.0,) * len(self.size),
+            num_levels=self.num_levels,
+            num_orientations=self.num_orientations,
+            is_complex=True,
+            frequency_grid="centred",
+        )
         if self.dtype not in _DTYPES:
             raise ValueError(f"dtype must be one of {[dtype_name(dtype) for dtype in _DTYPES]}, got {self.dtype}.")
         _check_device(self.device)

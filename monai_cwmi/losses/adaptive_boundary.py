@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from monai.utils import LossReduction
 from torch import Tensor
 
-from monai_cwmi.losses.cross_entropy import voxel_mean
+from monai_cwmi.losses.cross_entropy import voxel_cross_entropy, voxel_mean
 from monai_cwmi.losses.mapped import MappedLoss, grow_border
 from monai_cwmi.losses.preparation import Prepared
 
@@ -62,15 +61,15 @@ class ABWLoss(MappedLoss):
         sigmoid: bool = False,
         softmax: bool = False,
         other_act: Callable[[Tensor], Tensor] | None = None,
-        reduction: LossReduction | str = LossReduction.MEAN,
+        reduction: str = "mean",
         ignore_index: int | None = None,
         foreground: int = 1,
     ) -> None:
         super().__init__(include_background, to_onehot_y, sigmoid, softmax, other_act, reduction, ignore_index)
         self.foreground = foreground
 
-    def loss_of_images(self, prepared: Prepared, maps: Tensor, resolution: float) -> Tensor:
+    def loss_of_images(self, prepared: Prepared, maps: Tensor) -> Tensor:
         """Compute the loss of each image, ``(B, 1)``."""
         as_border, as_object = maps.split(1, dim=1)
         prepared, weight = grow_border(prepared, as_border, as_object, self.foreground)
-        return voxel_mean(weight * self.entropy(prepared, None, resolution), prepared.mask)
+        return voxel_mean(weight * voxel_cross_entropy(prepared), prepared.mask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from monai_cwmi.losses.cross_entropy import balanced_weights, voxel_mean
+from monai_cwmi.losses.cross_entropy import balanced_weights, voxel_cross_entropy, voxel_mean
 from monai_cwmi.losses.mapped import MappedLoss
 from monai_cwmi.losses.preparation import Prepared
 
@@ -49,7 +49,7 @@ class BorderWeightedCELoss(MappedLoss):
     needs = "monai_cwmi.maps.BorderWeightd"
     num_maps = 1
 
-    def loss_of_images(self, prepared: Prepared, maps: Tensor, resolution: float) -> Tensor:
+    def loss_of_images(self, prepared: Prepared, maps: Tensor) -> Tensor:
         """Compute the loss of each image, ``(B, 1)``; the map is 0 but on the border, so it adds to no other class."""
         positive, negative = (weight + maps for weight in balanced_weights(prepared))
-        return voxel_mean(self.entropy(prepared, (positive, negative), resolution), prepared.mask)
+        return voxel_mean(voxel_cross_entropy(prepared, (positive, negative)), prepared.mask)

@@ -9,9 +9,7 @@ from torch import Tensor
 from monai_cwmi.losses.preparation import Prepared
 
 
-def cross_entropy(
-    prepared: Prepared, *, from_sigmoid: bool, weight: Tensor | None, balanced: bool, resolution: float
-) -> Tensor:
+def cross_entropy(prepared: Prepared, *, weight: Tensor | None = None, balanced: bool = False) -> Tensor:
     r"""Mean over an image's voxels of the weighted cross-entropy.
 
     Over exclusive classes it is :math:`-\sum_c w_c y_c \log p_c`, the same for all channels of an image. Otherwise each
@@ -19,11 +17,9 @@ def cross_entropy(
 
     Args:
         prepared: Prediction and target, all channels of which are used.
-        from_sigmoid: Whether the probabilities are a sigmoid of the logits.
         weight: Class weights ``(C,)``, with :math:`w_0 = 1`, or ``None``.
         balanced: Take as a class's weight the voxels of the image's largest class over its own (over one voxel, if it
             is absent). For two classes these are the paper's.
-        resolution: Step of the numbers that probabilities without logits came in; they count as no closer to 0.
 
     Returns:
         ``(B, 1)`` for exclusive classes, else ``(B, C)``.
@@ -41,35 +37,31 @@ def cross_entropy(
         weights = weight.to(target).reshape(-1, *[1] * (target.ndim - 2)), target.new_ones(())  # (C, 1, ...), ()
     if balanced:
         weights = balanced_weights(prepared)
-    entropy = voxel_cross_entropy(prepared, from_sigmoid=from_sigmoid, weights=weights, resolution=resolution)
-    return voxel_mean(entropy, prepared.mask)
+    return voxel_mean(voxel_cross_entropy(prepared, weights), prepared.mask)
 
 
-def voxel_cross_entropy(
-    prepared: Prepared, *, from_sigmoid: bool, weights: tuple[Tensor, Tensor] | None, resolution: float
-) -> Tensor:
+def voxel_cross_entropy(prepared: Prepared, weights: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """Weighted cross-entropy of each voxel: what :func:`cross_entropy` is the mean of.
 
     Args:
         prepared: Prediction and target, all channels of which are used.
-        from_sigmoid: Whether the probabilities are a sigmoid of the logits.
         weights: ``w`` and ``w_0``, which broadcast with the target. Exclusive classes have no ``w_0``.
-        resolution: Step of the numbers that probabilities without logits came in; they count as no closer to 0.
 
     Returns:
         ``(B, 1, spatial)`` for exclusive classes, else ``(B, C, spatial)``.
     """
-    logits, probabilities, target, _, is_exclusive, _ = prepared
-    if is_exclusive:
+    logits, probabilities, target = prepared.logits, prepared.probabilities, prepared.target
+    if prepared.is_exclusive:
         # A class that is ruled out by a logit of -inf costs nothing where it is not the target's: 0 times a number.
         likelihood = target * torch.log_softmax(logits, dim=1).clamp_min(torch.finfo(logits.dtype).min)
         return -(likelihood if weights is None else weights[0] * likelihood).sum(1, keepdim=True)
-    if from_sigmoid and weights is None:  # which takes half of the time
+    if prepared.from_sigmoid and weights is None:  # which takes half of the time
         return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     positive, negative = weights or (target.new_ones(()),) * 2
-    if from_sigmoid:
+    if prepared.from_sigmoid:
         ratio = positive / negative
         return F.binary_cross_entropy_with_logits(logits, target, reduction="none", pos_weight=ratio) * negative
+    resolution = prepared.resolution
     likelihood, unlikelihood = ((p + resolution) / (1 + resolution) for p in (probabilities, 1 - probabilities))
     return -positive * target * likelihood.log() - negative * (1 - target) * unlikelihood.log()
 

@@ -7,14 +7,12 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import torch
-from monai.utils import LossReduction
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
-from monai_cwmi.losses.cross_entropy import voxel_cross_entropy
 from monai_cwmi.losses.maps import split_maps
 from monai_cwmi.losses.preparation import Preparation, Prepared
-from monai_cwmi.losses.terms import reduced
+from monai_cwmi.losses.terms import check_reduction, reduced
 
 
 class MappedLoss(_Loss, ABC):
@@ -42,10 +40,10 @@ class MappedLoss(_Loss, ABC):
         sigmoid: bool = False,
         softmax: bool = False,
         other_act: Callable[[Tensor], Tensor] | None = None,
-        reduction: LossReduction | str = LossReduction.MEAN,
+        reduction: str = "mean",
         ignore_index: int | None = None,
     ) -> None:
-        super().__init__(reduction=LossReduction(reduction).value)
+        super().__init__(reduction=check_reduction(reduction))
         self.prepare = Preparation(include_background, to_onehot_y, sigmoid, softmax, other_act, ignore_index)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -71,24 +69,19 @@ class MappedLoss(_Loss, ABC):
                 f"{type(self).__name__} takes one channel, or several after softmax=True, got {input.shape[1]}."
             )
         maps = maps.as_subclass(Tensor).detach().to(prepared.logits)
-        return reduced(self.loss_of_images(prepared, maps, torch.finfo(input.dtype).eps), self.reduction)
+        return reduced(self.loss_of_images(prepared, maps), self.reduction)
 
     @abstractmethod
-    def loss_of_images(self, prepared: Prepared, maps: Tensor, resolution: float) -> Tensor:
+    def loss_of_images(self, prepared: Prepared, maps: Tensor) -> Tensor:
         """Compute the loss of each image.
 
         Args:
             prepared: Prediction and target.
             maps: ``(B, M, spatial)``; where voxels do not count, they may be anything.
-            resolution: Step of the numbers that probabilities without logits came in.
 
         Returns:
             ``(B, 1)``.
         """
-
-    def entropy(self, prepared: Prepared, weights: tuple[Tensor, Tensor] | None, resolution: float) -> Tensor:
-        """Weighted cross-entropy of each voxel, ``(B, 1, spatial)``."""
-        return voxel_cross_entropy(prepared, from_sigmoid=self.prepare.sigmoid, weights=weights, resolution=resolution)
 
 
 def foreground_channel(channels: int, foreground: int) -> int:

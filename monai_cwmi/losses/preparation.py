@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-from monai.data import MetaTensor
-from monai.data.utils import affine_to_spacing
-from monai.metrics.utils import create_ignore_mask
-from monai.networks import one_hot
 from torch import Tensor
-
-from monai_cwmi.bands.filters import relative_spacing
 
 _SLACK = 1e-3  # resampled or half-precision probabilities overshoot this much
 
@@ -29,6 +23,9 @@ class Prepared(NamedTuple):
         mask: ``(B, 1, spatial)``, true where voxels count; ``None`` where all do.
         is_exclusive: True when the channels are classes of which a voxel has one: a softmax over several channels.
         compared: The channels to compare: all of them, or all but the background.
+        from_sigmoid: Whether the probabilities are a sigmoid of the logits.
+        resolution: Step of the numbers that the prediction came in. Probabilities without logits count as no closer to
+            0 than this.
     """
 
     logits: Tensor
@@ -37,6 +34,8 @@ class Prepared(NamedTuple):
     mask: Tensor | None
     is_exclusive: bool
     compared: slice
+    from_sigmoid: bool
+    resolution: float
 
 
 @dataclass(frozen=True)
@@ -120,11 +119,14 @@ class Preparation:
             limited = torch.where(probabilities < 0, 0.0, torch.where(probabilities > 1, 1.0, probabilities))
             probabilities = torch.where(_is_in_range(probabilities), limited, torch.nan)
         compared = slice(None) if self.include_background or channels == 1 else slice(1, None)
-        return Prepared(logits, probabilities, labels, mask, is_exclusive, compared)
+        resolution = torch.finfo(input.dtype).eps
+        return Prepared(logits, probabilities, labels, mask, is_exclusive, compared, self.sigmoid, resolution)
 
     def _mask(self, labels: Tensor, is_exclusive: bool) -> Tensor | None:
         if self.ignore_index is None:
             return None
+        from monai.metrics.utils import create_ignore_mask  # at the top it would take seconds to import
+
         labels = labels.float()
         is_channel = 0 <= self.ignore_index < labels.shape[1]
         if labels.shape[1] == 1 or is_channel:
@@ -153,6 +155,8 @@ class Preparation:
                 raise ValueError(f"target has class indices from {low} to {high}, but input has {channels} channels.")
             if labels.is_floating_point() and bool((labels != labels.round()).any()):
                 raise ValueError("target has class indices that are not whole numbers: was it resampled smoothly?")
+        from monai.networks import one_hot  # at the top it would take seconds to import
+
         return one_hot(labels, num_classes=channels)
 
     def _warn_of_ignored_options(self) -> None:
@@ -165,36 +169,9 @@ class Preparation:
                 warnings.warn(f"single channel prediction, `{name}` ignored.", stacklevel=4)
 
 
-def voxel_sizes(
-    input: Tensor, target: Tensor, spacing: Sequence[float] | Literal["affine"] | None
-) -> list[Sequence[float] | None]:
-    """Size of a voxel along each spatial axis: one for all images of a batch, or one for each.
-
-    Args:
-        input: ``(B, C, spatial)``.
-        target: ``(B, C, spatial)``.
-        spacing: The size, or ``"affine"`` for that of the target's, or else the input's, affine.
-
-    Raises:
-        ValueError: When it is another word, or the affine is asked for and neither is a MetaTensor.
-    """
-    if not isinstance(spacing, str):
-        return [spacing]
-    if spacing != "affine":
-        raise ValueError(f'spacing must be the size of a voxel along each axis, "affine" or None, got {spacing!r}.')
-    for tensor in (target, input):
-        if isinstance(tensor, MetaTensor):
-            # A plane image may have the affine of the volume that it comes from, whose first two axes are then its own.
-            affines = tensor.affine if tensor.affine.ndim == 3 else tensor.affine[None]
-            dims = tensor.ndim - 2
-            sizes = [relative_spacing(affine_to_spacing(affine, len(affine) - 1)[:dims], dims) for affine in affines]
-            return list(sizes) if len(set(sizes)) > 1 else [sizes[0]]
-    raise ValueError("spacing='affine' needs a target or an input that is a MetaTensor: neither has an affine.")
-
-
 def _plain(tensor: Tensor) -> Tensor:
     # MONAI's trainers hand over MetaTensors, which are slow in small operations and break torch.compile.
-    return tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor
+    return tensor if type(tensor) is Tensor else tensor.as_subclass(Tensor)
 
 
 def _values_can_be_read(tensor: Tensor) -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
-from monai.utils import LossReduction
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from monai_cwmi.losses.preparation import Preparation, Prepared
-from monai_cwmi.losses.terms import compared_entropy, compared_pair, reduced
+from monai_cwmi.losses.terms import check_weights, compared_entropy, compared_pair, reduced
 
 # What the wrapped loss must leave alone, and the value that leaves it alone.
 _OURS = {
@@ -84,9 +82,8 @@ class PreparedLoss(_Loss):
         for name, value in _OURS.items():
             if any(getattr(module, name, value) != value for module in loss.modules()):
                 raise ValueError(f"give {name} to PreparedLoss, not to the {type(loss).__name__} that it prepares for.")
-        if not 0 <= lambda_ce < math.inf:
-            raise ValueError(f"lambda_ce must not be negative, and finite, got {lambda_ce}.")
-        if lambda_ce and self.reduction == LossReduction.NONE.value:
+        check_weights(lambda_ce=lambda_ce)
+        if lambda_ce and self.reduction == "none":
             raise ValueError("lambda_ce needs a loss that is reduced to a number: its reduction must not be 'none'.")
         self.loss = loss
         self.prepare = Preparation(include_background, to_onehot_y, sigmoid, softmax, other_act, ignore_index)
@@ -112,25 +109,25 @@ class PreparedLoss(_Loss):
         prepared = self.prepare(input, target)
         probabilities, targets = compared_pair(prepared)
         if self.takes_logits:
-            probabilities = _log_odds(prepared, self.prepare.sigmoid, torch.finfo(input.dtype).eps)
+            probabilities = _log_odds(prepared)
         with torch.autocast(input.device.type, enabled=False):
             loss: Tensor = self.loss(probabilities, targets)
         if self.lambda_ce:
-            entropy = compared_entropy(prepared, self.prepare, input.dtype)  # (B, 1) or (B, C)
+            entropy = compared_entropy(prepared)  # (B, 1) or (B, C)
             loss = loss + self.lambda_ce * reduced(entropy, self.reduction)
         return loss
 
 
-def _log_odds(prepared: Prepared, from_sigmoid: bool, resolution: float) -> Tensor:
+def _log_odds(prepared: Prepared) -> Tensor:
     """Log-odds of the channels to compare, from the logits wherever there are any."""
-    logits, probabilities, _, mask, is_exclusive, compared = prepared
-    if is_exclusive:
+    logits = prepared.logits
+    if prepared.is_exclusive:
         # Against those of all other classes together: nothing cancels, however sure a prediction is.
         others = [torch.cat((logits[:, :c], logits[:, c + 1 :]), 1).logsumexp(1) for c in range(logits.shape[1])]
         odds = logits - torch.stack(others, 1)
     else:
         # Not Tensor.logit(eps), which has no gradient where it clamps.
-        likely, unlikely = probabilities + resolution, 1 - probabilities + resolution
-        odds = logits if from_sigmoid else likely.log() - unlikely.log()
-    odds = odds[:, compared]
-    return odds if mask is None else torch.where(mask, odds, _IMPOSSIBLE)
+        likely, unlikely = (p + prepared.resolution for p in (prepared.probabilities, 1 - prepared.probabilities))
+        odds = logits if prepared.from_sigmoid else likely.log() - unlikely.log()
+    odds = odds[:, prepared.compared]
+    return odds if prepared.mask is None else torch.where(prepared.mask, odds, _IMPOSSIBLE)

@@ -8,12 +8,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from monai.utils import LossReduction
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from monai_cwmi.losses.preparation import Preparation
-from monai_cwmi.losses.terms import compared_entropy, compared_pair, reduced
+from monai_cwmi.losses.terms import check_reduction, compared_entropy, compared_pair, reduced
 
 _RIDGE = 5e-4  # of the paper's code
 
@@ -69,10 +68,10 @@ class RMILoss(_Loss):
         sigmoid: bool = False,
         softmax: bool = False,
         other_act: Callable[[Tensor], Tensor] | None = None,
-        reduction: LossReduction | str = LossReduction.MEAN,
+        reduction: str = "mean",
         ignore_index: int | None = None,
     ) -> None:
-        super().__init__(reduction=LossReduction(reduction).value)
+        super().__init__(reduction=check_reduction(reduction))
         self.prepare = Preparation(include_background, to_onehot_y, sigmoid, softmax, other_act, ignore_index)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -94,7 +93,7 @@ class RMILoss(_Loss):
         if input.ndim not in (4, 5):
             raise ValueError(f"RMILoss compares images (B, C, H, W) or (B, C, H, W, D), got {tuple(input.shape)}.")
         prepared = self.prepare(input, target)
-        entropy = compared_entropy(prepared, self.prepare, input.dtype)  # (B, 1) or (B, C)
+        entropy = compared_entropy(prepared)  # (B, 1) or (B, C)
         with torch.autocast(input.device.type, enabled=False):
             left_open = region_entropy(*compared_pair(prepared), prepared.mask)  # (B, C)
         return reduced((entropy.sum(1) + left_open.sum(1)) / 2, self.reduction)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
-from monai.utils import LossReduction
 from torch import Tensor
 
-from monai_cwmi.losses.cross_entropy import balanced_weights, voxel_mean
+from monai_cwmi.losses.cross_entropy import balanced_weights, voxel_cross_entropy, voxel_mean
 from monai_cwmi.losses.mapped import MappedLoss, foreground_channel, grow_border
 from monai_cwmi.losses.preparation import Prepared
+from monai_cwmi.losses.terms import check_weights
 
 _SCALE = 10  # of the maps, beside the weights of classes
 
@@ -77,23 +76,22 @@ class SkeaTopoLoss(MappedLoss):
         softmax: bool = False,
         other_act: Callable[[Tensor], Tensor] | None = None,
         lambda_boundary: float = 1.0,
-        reduction: LossReduction | str = LossReduction.MEAN,
+        reduction: str = "mean",
         ignore_index: int | None = None,
         foreground: int = 1,
     ) -> None:
         super().__init__(include_background, to_onehot_y, sigmoid, softmax, other_act, reduction, ignore_index)
-        if not 0 <= lambda_boundary < math.inf:
-            raise ValueError(f"lambda_boundary must not be negative, and finite, got {lambda_boundary}.")
+        check_weights(lambda_boundary=lambda_boundary)
         self.lambda_boundary = lambda_boundary
         self.foreground = foreground
 
-    def loss_of_images(self, prepared: Prepared, maps: Tensor, resolution: float) -> Tensor:
+    def loss_of_images(self, prepared: Prepared, maps: Tensor) -> Tensor:
         """Compute the loss of each image, ``(B, 1)``."""
         as_border, as_object, skeletons = maps.split(1, dim=1)
         trained, weight = grow_border(prepared, as_border, as_object, self.foreground)
         # Classes are counted as they are trained: a crop may hold none of the border but what it has grown by.
         weight = _SCALE * weight + _class_weight(trained)  # (B, 1, spatial), at least 1
-        entropy = voxel_mean(weight * self.entropy(trained, None, resolution), prepared.mask)
+        entropy = voxel_mean(weight * voxel_cross_entropy(trained), prepared.mask)
         loss = entropy / voxel_mean(weight, prepared.mask).clamp_min(1)  # where no voxel counts, both means are 0
         return loss + self.lambda_boundary * self._boundary_term(prepared, skeletons) if self.lambda_boundary else loss
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
-from monai.losses import DiceLoss
-from monai.utils import LossReduction
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from monai_cwmi.losses.maps import split_maps
 from monai_cwmi.losses.preparation import Preparation
-from monai_cwmi.losses.terms import compared_entropy, compared_pair, reduced
+from monai_cwmi.losses.terms import check_reduction, check_weights, compared_entropy, compared_pair, reduced
 
 
 class SkeletonRecallLoss(_Loss):
@@ -63,15 +60,16 @@ class SkeletonRecallLoss(_Loss):
         softmax: bool = False,
         other_act: Callable[[Tensor], Tensor] | None = None,
         lambda_recall: float = 1.0,
-        reduction: LossReduction | str = LossReduction.MEAN,
+        reduction: str = "mean",
         ignore_index: int | None = None,
     ) -> None:
-        super().__init__(reduction=LossReduction(reduction).value)
-        if not 0 <= lambda_recall < math.inf:
-            raise ValueError(f"lambda_recall must not be negative, and finite, got {lambda_recall}.")
+        from monai.losses import DiceLoss  # at the top it would take seconds to import
+
+        super().__init__(reduction=check_reduction(reduction))
+        check_weights(lambda_recall=lambda_recall)
         self.prepare = Preparation(include_background, to_onehot_y, sigmoid, softmax, other_act, ignore_index)
         self.lambda_recall = lambda_recall
-        self.dice = DiceLoss(reduction=LossReduction.NONE)
+        self.dice = DiceLoss(reduction="none")
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compute the loss.
@@ -98,7 +96,7 @@ class SkeletonRecallLoss(_Loss):
         axes = tuple(range(2, input.ndim))
         length = tubes.sum(axes)  # (B, C)
         recall = torch.where(length > 0, (probabilities * tubes).sum(axes) / length.clamp_min(1), 1.0)
-        loss = self.dice(probabilities, targets).flatten(1) + compared_entropy(prepared, self.prepare, input.dtype)
+        loss = self.dice(probabilities, targets).flatten(1) + compared_entropy(prepared)
         return reduced(loss + self.lambda_recall * (1 - recall), self.reduction)
 
 

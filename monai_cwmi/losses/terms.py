@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from monai.utils import LossReduction
 from torch import Tensor
 
 from monai_cwmi.losses.cross_entropy import cross_entropy
-from monai_cwmi.losses.preparation import Preparation, Prepared
+from monai_cwmi.losses.preparation import Prepared
+
+REDUCTIONS = ("mean", "sum", "none")
 
 
 def compared_pair(prepared: Prepared) -> tuple[Tensor, Tensor]:
@@ -16,32 +19,39 @@ def compared_pair(prepared: Prepared) -> tuple[Tensor, Tensor]:
     return probabilities if prepared.mask is None else torch.where(prepared.mask, probabilities, 0.0), target
 
 
-def compared_entropy(
-    prepared: Prepared,
-    prepare: Preparation,
-    dtype: torch.dtype,
-    *,
-    weight: Tensor | None = None,
-    balanced: bool = False,
-) -> Tensor:
+def compared_entropy(prepared: Prepared, *, weight: Tensor | None = None, balanced: bool = False) -> Tensor:
     """Cross-entropy, ``(B, 1)`` of exclusive classes, else ``(B, C)`` of the channels to compare.
 
     Args:
         prepared: Prediction and target.
-        prepare: The options they were prepared with.
-        dtype: Of the prediction before it was prepared.
-        weight: Of the classes, as in :func:`monai_cwmi.losses.cross_entropy.cross_entropy`, and so what follows.
+        weight: Of the classes, as in :func:`monai_cwmi.losses.cross_entropy.cross_entropy`.
         balanced: Whether each image's class counts give the weights.
     """
-    resolution = torch.finfo(dtype).eps
-    entropy = cross_entropy(
-        prepared, from_sigmoid=prepare.sigmoid, weight=weight, balanced=balanced, resolution=resolution
-    )
+    entropy = cross_entropy(prepared, weight=weight, balanced=balanced)
     return entropy if prepared.is_exclusive else entropy[:, prepared.compared]
+
+
+def check_reduction(reduction: str) -> str:
+    """The word itself, also of a member of MONAI's ``LossReduction``.
+
+    Raises:
+        ValueError: When it is none of ``"mean"``, ``"sum"`` and ``"none"``.
+    """
+    word = getattr(reduction, "value", reduction)
+    if word not in REDUCTIONS:
+        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}.")
+    return str(word)
+
+
+def check_weights(**weights: float) -> None:
+    """Raise a ``ValueError`` that names a weight which is negative or not finite."""
+    for name, value in weights.items():
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{name} must not be negative, and finite, got {value}.")
 
 
 def reduced(values: Tensor, reduction: str) -> Tensor:
     """The mean or the sum of all values, or the values as they are (``"none"``)."""
-    if reduction == LossReduction.MEAN.value:
+    if reduction == "mean":
         return values.mean()
-    return values.sum() if reduction == LossReduction.SUM.value else values
+    return values.sum() if reduction == "sum" else values

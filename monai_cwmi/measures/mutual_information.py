@@ -7,66 +7,85 @@ NaN in, NaN out.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-
-class BandCovariances(NamedTuple):
-    """Covariances at each level, as sums over pixels, of prediction ``p`` and residual ``d = y - c p`` of target ``y``.
-
-    Attributes:
-        matrices: ``G_PP``, ``G_DD``, ``Re G_DP`` and, for complex bands, ``Im G_DP``, float64
-            ``(4 or 3, N, B, C, F, F)``, or ``(4 or 3, N, B, C, S, F, F)`` of slices.
-        coefficient: ``c``, float64 ``(N, B, C)`` or ``(N, B, C, S)``, regression coefficient of the target on the
-            prediction; no gradient.
-    """
-
-    matrices: Tensor
-    coefficient: Tensor
+from monai_cwmi.bands.gradients import refuse_second_derivative
+from monai_cwmi.bands.moments import Moments
+from monai_cwmi.measures.base import MomentMeasure, check_alpha
 
 
-def conditional_entropy_terms(covariances: BandCovariances, alpha: float, rounding: float) -> Tensor:
+@dataclass(frozen=True)
+class ConditionalEntropy(MomentMeasure):
     r"""Conditional entropy term ``h = log det C`` of each level.
 
     :math:`C = G_{YY} - G_{YP} (G_{PP} + \alpha I)^{-1} G_{YP}^H`, the covariance of what a ridge regression on the
     prediction's bands leaves of the target's.
 
     Args:
-        covariances: Those of ``N`` levels.
-        alpha: The ridge of the regression of target on prediction.
-        rounding: Bound of the covariances' rounding errors, relative to their traces.
+        alpha: The ridge, in units of a sum over pixels.
 
-    Returns:
-        ``(N, B, C)``, or ``(N, B, C, S)`` of slices, natural logarithm.
+    Raises:
+        ValueError: When ``alpha`` is not positive and finite.
     """
-    return _LogDets.apply(*covariances, alpha, rounding)[0]
+
+    name: ClassVar[str] = "conditional_entropy"
+    unit: ClassVar[str] = "nat"
+    sign: ClassVar[int] = -1
+    alpha: float = 5e-4
+
+    def __post_init__(self) -> None:
+        check_alpha(self.alpha)
+
+    def values(self, moments: Moments) -> Tensor:
+        """``(N, B, C)``, or ``(N, B, C, S)`` of slices, in nats."""
+        return _log_dets(moments, self.alpha)[0]
 
 
-def mutual_information_terms(covariances: BandCovariances, alpha: float, rounding: float) -> Tensor:
+@dataclass(frozen=True)
+class MutualInformation(MomentMeasure):
     """Mutual information ``I = log det G_YY - log det C`` of each level; its gradient is that of ``-h``.
 
     Args:
-        covariances: Those of ``N`` levels.
-        alpha: The ridge of the regression of target on prediction.
-        rounding: Bound of the covariances' rounding errors, relative to their traces.
-
-    Returns:
-        ``(N, B, C)``, or ``(N, B, C, S)`` of slices, natural logarithm.
-    """
-    conditional, own = _LogDets.apply(*covariances, alpha, rounding)
-    return own - conditional
-
-
-def refuse_second_derivative() -> None:
-    """Raise an error in a backward pass that is to be differentiated itself: it would go on with a wrong number.
+        alpha: The ridge of the regression of target on prediction, in units of a sum over pixels.
 
     Raises:
-        RuntimeError: When gradients are taken with ``create_graph=True``.
+        ValueError: When ``alpha`` is not positive and finite.
     """
-    if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        raise RuntimeError("the mutual information has no second derivative: take its gradient without create_graph.")
+
+    name: ClassVar[str] = "mutual_information"
+    unit: ClassVar[str] = "nat"
+    sign: ClassVar[int] = 1
+    alpha: float = 5e-4
+
+    def __post_init__(self) -> None:
+        check_alpha(self.alpha)
+
+    def values(self, moments: Moments) -> Tensor:
+        """``(N, B, C)``, or ``(N, B, C, S)`` of slices, in nats."""
+        conditional, own = _log_dets(moments, self.alpha)
+        return own - conditional
+
+
+@dataclass(frozen=True)
+class InformationBound(MutualInformation):
+    """The target's information about itself: the most that a prediction can hold; it depends on ``alpha``."""
+
+    name: ClassVar[str] = "information_bound"
+
+    def values(self, moments: Moments) -> Tensor:
+        """``(N, B, C)``, or ``(N, B, C, S)`` of slices, in nats."""
+        return super().values(moments.of_target_itself())
+
+
+def _log_dets(moments: Moments, alpha: float) -> tuple[Tensor, Tensor]:
+    """``log det C`` and ``log det G_YY`` of the bands, ``(N, B, C[, S])`` each."""
+    conditional, own = _LogDets.apply(moments.matrices, moments.coefficient, alpha, moments.rounding)
+    # Of real and imaginary parts the determinant is the square of that of the complex bands.
+    return (conditional / 2, own / 2) if moments.in_quadrature else (conditional, own)
 
 
 class _LogDets(torch.autograd.Function):

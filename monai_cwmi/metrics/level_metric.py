@@ -1,4 +1,4 @@
-"""What is kept of structures of each size, as a cumulative metric of MONAI."""
+"""Explained variance at each level, as a cumulative metric of MONAI."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from monai.utils import MetricReduction
 from torch import Tensor
 
-from monai_cwmi.losses.preparation import voxel_sizes
+from monai_cwmi.bands.voxel_sizes import voxel_sizes
 from monai_cwmi.metrics.levels import information_by_level
 from monai_cwmi.metrics.structure import _StructureMetric
 
 
 class InformationByLevelMetric(_StructureMetric):
-    """Share of the target's structure that is kept, level by level, finest first; more is better, 1 is best.
+    """Explained variance (R^2) of the target's bands, level by level, finest first; more is better, 1 is best.
 
-    See :func:`monai_cwmi.metrics.information_by_level`, whose ``kept`` it is, for what that means and for the options.
+    It is the ``explained_variance`` of :func:`monai_cwmi.metrics.information_by_level`, which says what it means.
     Scores are ``(B, C, N)``, and every reduction leaves the levels apart: ``aggregate`` gives ``(N,)`` with "mean",
     ``(C, N)`` with "mean_batch", ``(B, N)`` with "mean_channel". A class that is absent from an image's target scores
     NaN there, and so do levels that the image has no room for; the reductions leave NaN out.
@@ -64,11 +64,11 @@ class InformationByLevelMetric(_StructureMetric):
         get_not_nans: bool = False,
     ) -> None:
         pyramid: dict[str, Any] = {"num_levels": num_levels, "num_orientations": num_orientations}
-        score = partial(_kept, slice_dims=slice_dims, spacing=spacing, **pyramid)
+        score = partial(_explained_variance, slice_dims=slice_dims, spacing=spacing, **pyramid)
         super().__init__(score, include_background, reduction, get_not_nans)
 
 
-def _kept(
+def _explained_variance(
     prediction: Tensor,
     target: Tensor,
     *,
@@ -85,6 +85,7 @@ def _kept(
         one = slice(number, number + 1)
         image = [torch.as_tensor(tensor)[one].detach() for tensor in (prediction, target)]
         its_mask = None if mask is None else mask[one]
-        kept = information_by_level(*image, mask=its_mask, spacing=size, num_levels=num_levels, **options).kept[:, 0, 0]
-        scores.append(F.pad(kept, (0, num_levels - len(kept)), value=torch.nan))
+        levels = information_by_level(*image, mask=its_mask, spacing=size, num_levels=num_levels, **options)
+        shares = levels.explained_variance[:, 0, 0]
+        scores.append(F.pad(shares, (0, num_levels - len(shares)), value=torch.nan))
     return torch.stack(scores)

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from monai_cwmi.bands.filters import relative_spacing
-from monai_cwmi.bands.spectral import spectral_covariances
-from monai_cwmi.functional import level_terms, mutual_information
-from monai_cwmi.measures.mutual_information import BandCovariances
+from monai_cwmi.bands.spec import BandOptions, relative_spacing
+from monai_cwmi.functional import measure_bands
+from monai_cwmi.measures import ExplainedVariance, InformationBound, MutualInformation
 
 
 class LevelInformation(NamedTuple):
-    """What is kept of a target, ``(N, B, C)`` each, finest level first, in float64.
+    """What a prediction says of its target, ``(N, B, C)`` each, finest level first, in float64.
 
     Attributes:
-        kept: Share of the energy of the target's bands that the prediction's bands explain, 0 to 1; NaN where the
-            target has no energy (an absent class).
+        explained_variance: Share of the variance of the target's bands that the prediction's bands explain (R^2), 0 to
+            1; NaN where the target has none (an absent class).
         information: ``I_n(prediction, target)`` in nats, as the loss has it.
         bound: ``I_n(target, target)`` in nats, the most that a prediction can hold; it depends on ``alpha``.
     """
 
-    kept: Tensor
+    explained_variance: Tensor
     information: Tensor
     bound: Tensor
 
@@ -41,15 +39,15 @@ def information_by_level(
     slice_dims: Sequence[int] | None = (-1,),
     spacing: Sequence[float] | None = None,
 ) -> LevelInformation:
-    r"""How much of a target's structure a prediction keeps at each scale.
+    r"""How much of a target's structure a prediction explains at each scale.
 
     The loss regresses the target's bands on the prediction's and takes the log-determinant of what is left. Here the
     trace of the same matrices gives a share:
 
     .. math::
-        kept_n = \frac{tr\left(G_{YP} (G_{PP} + \alpha I)^{-1} G_{YP}^H\right)}{tr\, G_{YY}}
+        R^2_n = \frac{tr\left(G_{YP} (G_{PP} + \alpha I)^{-1} G_{YP}^H\right)}{tr\, G_{YY}}
 
-    the coefficient of determination (:math:`R^2`) of that regression. It is 1 when the prediction is the target and 0
+    the coefficient of determination of that regression. It is 1 when the prediction is the target and 0
     when it says nothing. Nats do not make such a share: they are logarithms, and their bound is set by ``alpha``. A
     label that is moved by one pixel explains nine tenths of its fine structure, with a seventh of the bound in nats.
 
@@ -75,7 +73,7 @@ def information_by_level(
         >>> target = torch.zeros(1, 1, 64, 64)
         >>> target[..., 16:48, 16:48] = 1
         >>> blurred = torch.nn.functional.avg_pool2d(target, 7, stride=1, padding=3)
-        >>> [f"{share:.0%}" for share in information_by_level(blurred, target).kept[:, 0, 0]]
+        >>> [f"{share:.0%}" for share in information_by_level(blurred, target).explained_variance[:, 0, 0]]
         ['31%', '44%', '97%', '100%']
 
     References:
@@ -83,16 +81,10 @@ def information_by_level(
         redundancy index, which this share is).
     """
     # In float64, as rounding errors of float32 may be larger than alpha and would be explained, too.
-    prediction, target = prediction.double(), target.double()
-    options: dict[str, Any] = {"num_levels": num_levels, "num_orientations": num_orientations, "is_complex": is_complex}
-    options |= {"alpha": alpha, "mask": mask, "slice_dims": slice_dims, "spacing": spacing}
-    pair = (spectral_covariances, prediction, target)
-    explained = level_terms(_explained_energy, *pair, frequency_grid="centred", **options)  # (N, B, C)
-    energy = level_terms(_target_energy, *pair, frequency_grid="centred", **options)
-    kept = torch.where(energy > alpha, explained / energy, torch.nan)  # less than alpha counts as no information
-    return LevelInformation(
-        kept, mutual_information(prediction, target, **options), mutual_information(target, target, **options)
-    )
+    pair = prediction.double(), target.double()
+    measures = ExplainedVariance(alpha), MutualInformation(alpha), InformationBound(alpha)
+    options = BandOptions(num_levels, num_orientations, is_complex, "centred", slice_dims, spacing)
+    return LevelInformation(*measure_bands(*pair, measures, options, mask=mask))
 
 
 def structure_sizes(
@@ -128,29 +120,3 @@ def structure_sizes(
     if spatial_dims == 3 and slice_dims is not None and len(slice_dims) == 1:
         del steps[slice_dims[0]]  # the axis that is cut along is not looked along
     return [2**level * min(steps) for level in range(1, num_levels + 1)]
-
-
-def _target_energy(covariances: BandCovariances, alpha: float, rounding: float) -> Tensor:
-    """``tr G_YY``, ``(N, B, C)``."""
-    _, residual, cross, c = _parts(covariances)
-    prediction = covariances.matrices[0]
-    return _trace(residual + 2 * c * cross.real + c.square() * prediction)
-
-
-def _explained_energy(covariances: BandCovariances, alpha: float, rounding: float) -> Tensor:
-    """``tr G_YP (G_PP + alpha I)^-1 G_YP^H``, ``(N, B, C)``."""
-    prediction, _, cross, c = _parts(covariances)
-    cross = cross + c * prediction  # of the target, d + c p
-    ridge = alpha * torch.eye(prediction.shape[-1], dtype=prediction.dtype, device=prediction.device)
-    return _trace((cross @ torch.linalg.solve((prediction + ridge).to(cross.dtype), cross.mH)).real)
-
-
-def _parts(covariances: BandCovariances) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """``G_PP``, ``G_DD``, ``G_DP`` and ``c``, of matrices ``(N, B, C, F, F)``."""
-    matrices, coefficient = covariances
-    cross = torch.complex(matrices[2], matrices[3]) if len(matrices) == 4 else matrices[2]
-    return matrices[0], matrices[1], cross, coefficient[..., None, None]
-
-
-def _trace(matrix: Tensor) -> Tensor:
-    return matrix.diagonal(dim1=-2, dim2=-1).sum(-1)

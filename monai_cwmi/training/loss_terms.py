@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from ignite.engine import Engine, Events
 from monai.engines.utils import IterationEvents
 from torch import Tensor, nn
 
-Terms = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Terms = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 
 
 class LossTermsHandler:
-    """Add cross-entropy and each level's information to a trainer's metrics.
+    """Add each term of a loss to a trainer's metrics.
 
-    When an epoch is complete, ``engine.state.metrics`` holds ``cross_entropy`` and ``information_level_1`` (the finest)
-    to ``information_level_N``, in nats: the means over the images and channels of the first and then every
-    ``interval``-th batch of this epoch. What MONAI has to log metrics (``StatsHandler``, ``TensorBoardStatsHandler``,
-    ``MLFlowHandler``) logs them when it is attached after this. They are computed anew, without a gradient, and
-    whatever their weights in the loss are. Of a network with deep supervision, the finest prediction counts; of several
-    processes, each by itself. With a loss that has no ``terms``, nothing is added.
+    When an epoch is complete, ``engine.state.metrics`` holds the terms by name: of :class:`monai_cwmi.CWMILoss`
+    ``cross_entropy`` and ``mutual_information_level_1`` (the finest) to ``mutual_information_level_N``, in nats. They
+    are the means over the images and channels of the first and then every ``interval``-th batch of this epoch. What
+    MONAI has to log metrics (``StatsHandler``, ``TensorBoardStatsHandler``, ``MLFlowHandler``) logs them when it is
+    attached after this. They are computed anew, without a gradient, and whatever their weights in the loss are. Of a
+    network with deep supervision, the finest prediction counts; of several processes, each by itself. With a loss that
+    has no ``terms``, nothing is added.
 
     Args:
         loss: a :class:`monai_cwmi.CWMILoss`, or another loss, which then is left alone. Give the one that a
@@ -64,10 +65,13 @@ class LossTermsHandler:
         if isinstance(prediction, (list, tuple)):
             prediction = prediction[0]
         with torch.no_grad():
-            cross_entropy, information = terms(prediction, label)
-        self.values["cross_entropy"].append(cross_entropy.flatten())
-        for level, values in enumerate(information, 1):  # (B, C) each
-            self.values[f"information_level_{level}"].append(values.flatten())
+            found = terms(prediction, label)
+        for name, values in found.items():
+            if values.ndim == 2:  # (B, C) of the image as a whole
+                self.values[name].append(values.flatten())
+                continue
+            for level, of_level in enumerate(values, 1):  # (N, B, C)
+                self.values[f"{name}_level_{level}"].append(of_level.flatten())
 
     def _average(self, engine: Engine) -> None:
         for name, values in self.values.items():

@@ -7,16 +7,13 @@ import pytest
 import torch
 
 from monai_cwmi.bands.filters import (
-    PyramidSpec,
     band_filters,
-    check_pyramid_options,
     fft_frequencies,
-    fitting_levels,
     mirrored,
     orientation_axes,
-    relative_spacing,
     residual_filters,
 )
+from monai_cwmi.bands.spec import fitting_levels, pyramid_spec, relative_spacing
 
 SHAPES = [(16, 16), (17, 24), (33, 21), (64, 40)]
 
@@ -99,7 +96,13 @@ def test_the_published_grid_is_one_bin_off() -> None:
 )
 def test_options_out_of_range_are_named(options: tuple[Any, ...], named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        check_pyramid_options(PyramidSpec(*options))
+        pyramid_spec(
+            options[4] if len(options) > 4 else (1.0, 1.0),
+            num_levels=options[0],
+            num_orientations=options[1],
+            is_complex=options[2],
+            frequency_grid=options[3],
+        )
 
 
 @pytest.mark.parametrize("spacing", [(1.0,), (1.0, 0.0), (1.0, -2.0), (1.0, math.nan), (1.0, math.inf)])

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_cwmi.bands.filters import PyramidSpec, fitting_levels
-from monai_cwmi.bands.spectral import spectral_covariances
-from monai_cwmi.bands.subbands import subband_covariances
+from monai_cwmi.bands.moments import Moments
+from monai_cwmi.bands.spec import PyramidSpec, fitting_levels
+from monai_cwmi.bands.spectral import spectral_moments
+from monai_cwmi.bands.subbands import subband_moments
 from monai_cwmi.functional import mutual_information
-from monai_cwmi.measures.mutual_information import BandCovariances
 
 SHAPES = [(16, 16), (17, 24), (32, 21), (33, 47)]
 
@@ -22,11 +22,11 @@ def images(shape: tuple[int, ...], dtype: torch.dtype = torch.float64) -> tuple[
     return prediction, target
 
 
-def crosses(covariances: BandCovariances) -> tuple[Tensor, ...]:
-    """``G_PP``, real and imaginary part of ``G_YP``, and ``G_YY``: what does not depend on ``c``."""
-    predicted, residual, real, *imag = covariances.matrices
-    c = covariances.coefficient[..., None, None]
-    return predicted, real + c * predicted, *imag, residual + c * (real + real.mT) + c.square() * predicted
+def crosses(moments: Moments) -> tuple[Tensor, ...]:
+    """``G_PP``, real and imaginary part of ``G_YP``, ``G_EE`` and ``G_YY``: what does not depend on ``c``."""
+    cross = moments.cross
+    parts = (cross.real, cross.imag) if cross.is_complex() else (cross,)
+    return moments.prediction, *parts, moments.error, moments.target
 
 
 @pytest.mark.parametrize("num_orientations", [2, 3, 4, 5, 12])
@@ -34,7 +34,7 @@ def crosses(covariances: BandCovariances) -> tuple[Tensor, ...]:
 @pytest.mark.parametrize("is_complex", [True, False])
 def test_covariances_are_those_of_the_subbands(shape: tuple[int, int], is_complex: bool, num_orientations: int) -> None:
     spec = PyramidSpec(3, num_orientations, is_complex, "centred")
-    found, expected = (form(*images(shape), spec) for form in (spectral_covariances, subband_covariances))
+    found, expected = (form(*images(shape), spec).levels for form in (spectral_moments, subband_moments))
     assert found.matrices.dtype == found.coefficient.dtype == torch.float64
     assert found.matrices.shape == (4 if is_complex else 3, 3, 2, 3, num_orientations, num_orientations)
     for value, reference in zip(crosses(found), crosses(expected), strict=True):
@@ -53,7 +53,7 @@ def test_covariances_of_volumes_are_those_of_their_subbands(
         assert shape[0] == spacing[0] == 1
         return
     spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred", spacing)
-    found, expected = (form(*images(shape), spec) for form in (spectral_covariances, subband_covariances))
+    found, expected = (form(*images(shape), spec).levels for form in (spectral_moments, subband_moments))
     bands = 2 * num_orientations if is_complex else num_orientations  # real and imaginary parts
     assert found.matrices.shape == (3, num_levels, 2, 3, bands, bands)
     for value, reference in zip(crosses(found), crosses(expected), strict=True):
@@ -67,7 +67,7 @@ def test_covariances_of_slices_are_those_of_their_subbands(slice_dim: int, is_co
     prediction, target = images((14, 12, 17))
     prediction.requires_grad_()
     found, expected = (
-        crosses(form(prediction, target, spec, slice_dim)) for form in (spectral_covariances, subband_covariances)
+        crosses(form(prediction, target, spec, slice_dim).levels) for form in (spectral_moments, subband_moments)
     )
     gradients = []
     for values in (found, expected):
@@ -81,7 +81,7 @@ def test_covariances_of_slices_are_those_of_their_subbands(slice_dim: int, is_co
 def test_large_images_are_covered_by_a_table_of_long_blocks() -> None:
     shape = 260, 301
     spec = PyramidSpec(4, 4, True, "centred")
-    found, expected = (form(*images(shape), spec) for form in (spectral_covariances, subband_covariances))
+    found, expected = (form(*images(shape), spec).levels for form in (spectral_moments, subband_moments))
     for value, reference in zip(crosses(found), crosses(expected), strict=True):
         torch.testing.assert_close(value, reference, rtol=1e-9, atol=1e-7)
 
@@ -90,10 +90,10 @@ def test_more_images_than_are_transformed_at_a_time(monkeypatch: pytest.MonkeyPa
     prediction, target = images((16, 20))
     prediction.requires_grad_()
     spec = PyramidSpec(2, 4, True, "centred")
-    whole = spectral_covariances(prediction, target, spec)
+    whole = spectral_moments(prediction, target, spec).levels
     (gradient,) = torch.autograd.grad(whole.matrices.square().sum(), prediction)
     monkeypatch.setattr("monai_cwmi.bands.batches._PIXELS", 4 * 16 * 20)  # six images: four and two
-    parts = spectral_covariances(prediction, target, spec)
+    parts = spectral_moments(prediction, target, spec).levels
     torch.testing.assert_close(parts, whole)
     (found,) = torch.autograd.grad(parts.matrices.square().sum(), prediction)
     torch.testing.assert_close(found, gradient)
@@ -102,7 +102,7 @@ def test_more_images_than_are_transformed_at_a_time(monkeypatch: pytest.MonkeyPa
 def test_the_coefficient_is_that_of_the_regression_at_each_level() -> None:
     prediction, target = images((32, 32))
     spec = PyramidSpec(3, 4, False, "centred")
-    found, expected = (form(prediction, target, spec) for form in (spectral_covariances, subband_covariances))
+    found, expected = (form(prediction, target, spec).levels for form in (spectral_moments, subband_moments))
     # The spectral sums leave the windows out, so that the two are not the same, but as good.
     sizes = [c.matrices[1].diagonal(dim1=-2, dim2=-1).sum(-1) for c in (found, expected)]
     torch.testing.assert_close(*sizes, rtol=2e-2, atol=0)
@@ -115,17 +115,17 @@ def test_a_level_at_which_there_is_no_target_has_no_coefficient() -> None:
     prediction, _ = images((64, 64))
     target = (torch.arange(64).double() * torch.pi / 2).cos().expand_as(prediction)
     prediction = 0.5 + 0.4 * target + 0.1 * prediction
-    covariances = spectral_covariances(prediction, target, PyramidSpec(4, 4, True, "centred"))
-    assert (covariances.coefficient[0] > 2).all()
-    assert covariances.coefficient[1:].abs().max() < 1e-3
-    assert covariances.matrices[1, 1:].abs().max() < 1e-6  # next to nothing against alpha = 5e-4
+    moments = spectral_moments(prediction, target, PyramidSpec(4, 4, True, "centred")).levels
+    assert (moments.coefficient[0] > 2).all()
+    assert moments.coefficient[1:].abs().max() < 1e-3
+    assert moments.matrices[1, 1:].abs().max() < 1e-6  # next to nothing against alpha = 5e-4
 
 
 def test_a_constant_prediction_has_a_finite_coefficient() -> None:
     _, target = images((16, 16), torch.float32)
     for value in (0.0, 0.3, 1.0):
-        covariances = spectral_covariances(torch.full_like(target, value), target, PyramidSpec(2, 4, True, "centred"))
-        assert covariances.coefficient.abs().max() < 1
+        moments = spectral_moments(torch.full_like(target, value), target, PyramidSpec(2, 4, True, "centred")).levels
+        assert moments.coefficient.abs().max() < 1
 
 
 @pytest.mark.parametrize("is_complex", [True, False])
@@ -136,7 +136,7 @@ def test_gradients_of_every_covariance_agree_with_finite_differences(shape: tupl
 
     def covariances_of(p: Tensor) -> tuple[Tensor, ...]:
         # The target is a constant, and so is what is known of it alone.
-        return crosses(spectral_covariances(p, target, spec))[:-1]
+        return crosses(spectral_moments(p, target, spec).levels)[:-1]
 
     assert torch.autograd.gradcheck(covariances_of, prediction.requires_grad_())
 
@@ -148,36 +148,36 @@ def test_sums_in_single_precision_keep_six_digits() -> None:
     prediction = 0.98 * target + 1e-3 * prediction
     spec = PyramidSpec(4, 4, True, "centred")
     single, double = (
-        spectral_covariances(prediction.to(d), target.to(d), spec) for d in (torch.float32, torch.float64)
+        spectral_moments(prediction.to(d), target.to(d), spec).levels for d in (torch.float32, torch.float64)
     )
     for value, expected in ((crosses(single)[i], crosses(double)[i]) for i in (0, -1)):
         error = torch.linalg.matrix_norm(value - expected) / torch.linalg.matrix_norm(expected)
         assert error.max() < 2e-6
 
 
+@pytest.mark.parametrize("residuals", [True, False])
 @pytest.mark.parametrize("is_complex", [True, False])
 @pytest.mark.parametrize(
     ("shape", "slice_dim"), [((16, 16), None), ((17, 23), None), ((8, 9, 11), None), ((8, 9, 11), 0), ((8, 9, 11), 2)]
 )
 def test_the_operators_keep_their_promises_to_the_compiler(
-    shape: tuple[int, ...], slice_dim: int | None, is_complex: bool
+    shape: tuple[int, ...], slice_dim: int | None, is_complex: bool, residuals: bool
 ) -> None:
     prediction, target = (image.flatten(0, 1) for image in images(shape))
-    options: tuple[Any, ...] = (2, 3, is_complex, (1.0, 1.0), None)
-    if len(shape) == 3:
-        options = (2, 3, is_complex, (1.0, 2.0, 1.0), None) if slice_dim is None else (*options[:4], slice_dim)
+    spacing = (1.0, 2.0, 1.0) if len(shape) == 3 and slice_dim is None else (1.0, 1.0)
+    options: tuple[Any, ...] = (2, 3, is_complex, spacing, slice_dim, residuals)
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.monai_cwmi.covariances, (prediction, target, *options), test_utils=tests)
-    matrices, *saved = torch.ops.monai_cwmi.covariances(prediction, target, *options)
-    arguments = (matrices, *saved, shape, *options)
+    matrices, c, _, totals, means, *spectra = torch.ops.monai_cwmi.covariances(prediction, target, *options)
+    arguments = (matrices, totals, means, c, means, *spectra, prediction, target, shape, *options)
     torch.library.opcheck(torch.ops.monai_cwmi.covariances_backward, arguments, test_utils=tests)
 
 
 def test_a_second_derivative_is_refused() -> None:
     prediction, target = (t[:1, :1] for t in images((16, 16)))
-    covariances = spectral_covariances(prediction.requires_grad_(), target, PyramidSpec(2, 4, True, "centred"))
+    moments = spectral_moments(prediction.requires_grad_(), target, PyramidSpec(2, 4, True, "centred")).levels
     with pytest.raises(RuntimeError, match="no second derivative"):
-        torch.autograd.grad(covariances.matrices.sum(), prediction, create_graph=True)
+        torch.autograd.grad(moments.matrices.sum(), prediction, create_graph=True)
 
 
 @pytest.mark.parametrize("contrast", [0.0, 1e-4])

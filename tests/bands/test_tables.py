@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from monai_cwmi import functional
-from monai_cwmi.bands.filters import PyramidSpec, band_filters, fft_frequencies, fitting_levels, mirrored
-from monai_cwmi.bands.tables import TableCache, Tables, cached_tables, make_tables, place_bound
+from monai_cwmi.bands.filters import band_filters, fft_frequencies, mirrored
+from monai_cwmi.bands.spec import PyramidSpec, fitting_levels
+from monai_cwmi.bands.table_cache import TableCache, cached_tables
+from monai_cwmi.bands.tables import Tables, index_bound, make_tables
 
 DOUBLE = torch.float64, torch.device("cpu")
 
@@ -31,14 +33,14 @@ def products_of_filters(
     return filters[0][:, None] * filters[0], filters[1][:, None] * filters[1], multiplicity
 
 
-def tabulated(tables: Tables, mixing: torch.Tensor, level: int, num_places: int) -> torch.Tensor:
-    """What the tables say of all pairs of bands at each place, ``(F F, num_places)``."""
+def tabulated(tables: Tables, mixing: torch.Tensor, level: int, num_indices: int) -> torch.Tensor:
+    """What the tables say of all pairs of bands at each place, ``(F F, num_indices)``."""
     mixing = mixing.unflatten(0, (-1, tables.weights.shape[1]))
     blocks = tables.level == level - 1
     sectors = tables.segment[blocks] - (level - 1) * len(mixing)
-    places = tables.places.unflatten(0, tables.weights.shape[::2])[blocks].flatten()
+    indices = tables.indices.unflatten(0, tables.weights.shape[::2])[blocks].flatten()
     found = torch.einsum("bal,bap->pbl", tables.weights[blocks], mixing[sectors]).flatten(1)
-    return torch.zeros(len(found), num_places, dtype=torch.float64).index_add_(1, places, found)
+    return torch.zeros(len(found), num_indices, dtype=torch.float64).index_add_(1, indices, found)
 
 
 @pytest.mark.parametrize("is_complex", [True, False])
@@ -95,14 +97,14 @@ def test_the_tables_of_volumes_hold_the_products_of_the_filters(
 def test_the_bound_of_places_holds_for_pixels_that_are_not_square(spacing: tuple[float, ...]) -> None:
     for shape in [(256, 256), (512, 100), (64, 256), (512, 40), (40, 24)]:
         spec = PyramidSpec(fitting_levels(shape, 6, spacing), 4, True, "centred", spacing)
-        assert len(make_tables(shape, spec, *DOUBLE).places) <= place_bound(shape, spec), shape
+        assert len(make_tables(shape, spec, *DOUBLE).indices) <= index_bound(shape, spec), shape
 
 
 def test_the_bound_of_places_is_not_much_too_large() -> None:
     # It is memory, twice for each image.
     for shape, at_most in [((96, 96), 1.3), ((512, 512), 1.3), ((96, 96, 96), 1.8)]:
         spec = PyramidSpec(4, 6 if len(shape) == 3 else 4, True, "centred", (1.0,) * len(shape))
-        assert place_bound(shape, spec) < at_most * len(make_tables(shape, spec, *DOUBLE).places)
+        assert index_bound(shape, spec) < at_most * len(make_tables(shape, spec, *DOUBLE).indices)
 
 
 @pytest.mark.parametrize("num_orientations", [3, 6])
@@ -110,7 +112,7 @@ def test_the_bound_of_places_holds_in_space(num_orientations: int) -> None:
     for shape in [(3, 3, 3), (5, 8, 11), (16, 16, 16), (30, 9, 21), (40, 40, 3), (96, 48, 48)]:
         for spacing in [(1.0, 1.0, 1.0), (1.0, 1.0, 4.0), (1.0, 8.0, 8.0)]:
             spec = PyramidSpec(fitting_levels(shape, 6, spacing), num_orientations, True, "centred", spacing)
-            assert len(make_tables(shape, spec, *DOUBLE).places) <= place_bound(shape, spec), (shape, spacing)
+            assert len(make_tables(shape, spec, *DOUBLE).indices) <= index_bound(shape, spec), (shape, spacing)
 
 
 @pytest.mark.parametrize("num_orientations", [2, 3, 12])
@@ -119,12 +121,12 @@ def test_the_bound_of_places_holds(num_orientations: int) -> None:
         for width in [*range(3, 40, 4), 127, 299]:
             shape = height, width
             spec = PyramidSpec(fitting_levels(shape, 6), num_orientations, True, "centred")
-            assert len(make_tables(shape, spec, *DOUBLE).places) <= place_bound(shape, spec), shape
+            assert len(make_tables(shape, spec, *DOUBLE).indices) <= index_bound(shape, spec), shape
 
 
 def test_no_frequency_occurs_twice_among_levels_of_one_parity() -> None:
     tables = make_tables((65, 80), PyramidSpec(5, 4, True, "centred"), *DOUBLE)
-    for part in (tables.places[: tables.num_odd], tables.places[tables.num_odd :]):
+    for part in (tables.indices[: tables.num_odd], tables.indices[tables.num_odd :]):
         real = part[part != 0]  # frequency 0 fills up the blocks
         assert len(real) == len(real.unique()) > 0
 
@@ -132,7 +134,7 @@ def test_no_frequency_occurs_twice_among_levels_of_one_parity() -> None:
 def test_tables_are_small() -> None:
     # 2 K - 1 harmonics at no more frequencies than the half plane has, and where they are: 8 bytes.
     shape, spec = (512, 512), PyramidSpec(4, 12, True, "centred")
-    assert len(make_tables(shape, spec, torch.float32, torch.device("cpu")).places) < 1.03 * 512 * 257
+    assert len(make_tables(shape, spec, torch.float32, torch.device("cpu")).indices) < 1.03 * 512 * 257
 
 
 def test_a_training_loop_makes_its_tables_once(empty_cache: TableCache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +144,7 @@ def test_a_training_loop_makes_its_tables_once(empty_cache: TableCache, monkeypa
         made.append(arguments)
         return make_tables(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("monai_cwmi.bands.tables.make_tables", counted)
+    monkeypatch.setattr("monai_cwmi.bands.table_cache.make_tables", counted)
     for _ in range(3):
         for size in range(16, 48):
             prediction = torch.rand(1, 1, size, size, requires_grad=True)
@@ -209,7 +211,7 @@ def test_tables_are_the_same_in_every_process() -> None:
     # A run that is taken up again shall go on with the same numbers, to the last bit.
     code = """
 import hashlib, torch
-from monai_cwmi.bands.filters import PyramidSpec
+from monai_cwmi.bands.spec import PyramidSpec
 from monai_cwmi.bands.tables import make_tables
 digest = hashlib.sha256()
 for shape, orientations in (((32, 32), 4), ((20, 24), 12), ((12, 12, 12), 6)):

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_cwmi.bands.filters import PyramidSpec
 from monai_cwmi.bands.pyramid import decompose_bands
-from monai_cwmi.bands.spectral import spectral_covariances
-from monai_cwmi.bands.tables import place_bound
+from monai_cwmi.bands.spec import BandOptions, PyramidSpec
+from monai_cwmi.bands.spectral import spectral_moments
+from monai_cwmi.bands.tables import index_bound
 from monai_cwmi.bands.volumes import views
 from monai_cwmi.benchmark.memory import peak_memory
 from monai_cwmi.functional import conditional_entropy, mutual_information
@@ -175,8 +175,7 @@ def test_all_planes_of_a_volume_count_in_the_finest_spacing() -> None:
 
 
 def look(slice_dims: tuple[int, ...] | None, spacing: tuple[float, ...] | None) -> list[Any]:
-    options: dict[str, Any] = {"num_levels": 4, "num_orientations": None, "is_complex": True}
-    return views(3, slice_dims, spacing, frequency_grid="centred", **options)
+    return views(3, BandOptions(slice_dims=slice_dims, spacing=spacing))
 
 
 def test_spacing_of_plane_images() -> None:
@@ -300,10 +299,10 @@ def test_the_volume_is_not_copied_whole(slice_dim: int, monkeypatch: pytest.Monk
     spec = PyramidSpec(3, 4, True, "centred")
 
     def step() -> None:
-        spectral_covariances(prediction, target, spec, slice_dim)
+        spectral_moments(prediction, target, spec, slice_dim)
 
     step()  # makes the tables
-    spectra = 2 * 2 * 160 * place_bound((96, 96), spec) * 4  # two, real and imaginary part, float32
+    spectra = 2 * 2 * 160 * index_bound((96, 96), spec) * 4  # two, real and imaginary part, float32
     assert peak_memory(step, "cpu") < spectra + 0.5 * prediction.nbytes
 
 

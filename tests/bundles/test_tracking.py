@@ -22,7 +22,7 @@ from .test_training import DICE_CE
 SHORT: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 6, "patches_per_image": 2}
 DATA = {"myelin_sem_segmentation": "rings_dir", "organ_ct_segmentation": "blobs_dir"}
 PATCH = {"myelin_sem_segmentation": [64, 64], "organ_ct_segmentation": [32, 32, 32]}
-TERMS = ["cross_entropy", *(f"information_level_{level}" for level in range(1, 5))]
+TERMS = ["cross_entropy", *(f"mutual_information_level_{level}" for level in range(1, 5))]
 
 
 def read_events(folder: Path, kind: str) -> dict[str, dict[int, Any]]:

@@ -69,7 +69,7 @@ def test_nvidia_flare(tmp_path: Path, rings_dir: Path) -> None:
     for client in names["clients"]:
         assert client.trainer.state.epoch == 2
         assert client.trainer.loss_function.lambda_mi == 1  # warm-up is over in the second round
-        assert client.trainer.state.metrics["information_level_1"] > 0
+        assert client.trainer.state.metrics["mutual_information_level_1"] > 0
     first, second = names["updates"]
     name = next(name for name, value in first.items() if value.is_floating_point())
     torch.testing.assert_close(names["weights"][name], (first[name] + second[name]) / 2)

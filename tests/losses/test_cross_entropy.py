@@ -13,13 +13,11 @@ GENERATOR = torch.Generator().manual_seed(0)
 LOGITS = 3 * torch.randn(2, 3, 6, 5, dtype=torch.float64, generator=GENERATOR)
 LABELS = torch.randint(0, 3, (2, 1, 6, 5), generator=GENERATOR)
 ONE_HOT = F.one_hot(LABELS[:, 0], 3).movedim(-1, 1).double()
-EPS = torch.finfo(torch.float64).eps
 
 
 def entropy_of(options: dict[str, Any], logits: torch.Tensor, target: torch.Tensor, **how: Any) -> torch.Tensor:
     prepared = Preparation(**options)(logits, target)
-    defaults = {"from_sigmoid": options.get("sigmoid", False), "weight": None, "balanced": False, "resolution": EPS}
-    return cross_entropy(prepared, **defaults | how)
+    return cross_entropy(prepared, **how)
 
 
 EXCLUSIVE = {"softmax": True, "to_onehot_y": True}

@@ -38,7 +38,9 @@ def test_it_is_cross_entropy_less_information() -> None:
 def test_the_terms_by_themselves() -> None:
     logits, labels = example()
     loss = CWMILoss(**MULTI_CLASS, lambda_ce=0.7, lambda_mi=0.0, include_background=False)
-    entropy, information = loss.terms(logits, labels)
+    terms = loss.terms(logits, labels)
+    assert list(terms) == list(loss.weights) == ["cross_entropy", "mutual_information"]
+    entropy, information = terms.values()
     torch.testing.assert_close(entropy, F.cross_entropy(logits, labels[:, 0], reduction="none").mean((1, 2))[:, None])
     expected = mutual_information(torch.softmax(logits, 1)[:, 1:], one_hot(labels, 3)[:, 1:])
     torch.testing.assert_close(information, expected)

@@ -13,8 +13,8 @@ from monai.losses import DeepSupervisionLoss
 from monai.networks import one_hot
 
 from monai_cwmi import CWMILoss
+from monai_cwmi.bands.voxel_sizes import voxel_sizes
 from monai_cwmi.functional import mutual_information
-from monai_cwmi.losses.preparation import voxel_sizes
 
 MULTI_CLASS: dict[str, Any] = {"softmax": True, "to_onehot_y": True}
 WAYS: list[tuple[int, ...] | None] = [(-1,), (0, 1, 2), None]
@@ -209,10 +209,11 @@ def test_terms_of_images_that_have_room_for_different_levels() -> None:
     spacings = (1.0, 1.0, 1.0), (1.0, 8.0, 1.0)
     loss = CWMILoss(**MULTI_CLASS, slice_dims=None, spacing="affine", reduction="none")
     meta = with_affine(labels, *spacings)
-    entropy, information = loss.terms(logits, meta)
+    terms = loss.terms(logits, meta)
+    entropy, information = terms["cross_entropy"], terms["mutual_information"]
     torch.testing.assert_close(loss(logits, meta), 0.9 * entropy - information.nansum(0))
     for index, spacing in enumerate(spacings):
-        alone = loss.terms(logits[index : index + 1], labels[index : index + 1], spacing).information
+        alone = loss.terms(logits[index : index + 1], labels[index : index + 1], spacing)["mutual_information"]
         torch.testing.assert_close(information[: len(alone), index : index + 1], alone)
         assert information[len(alone) :, index].isnan().all()
     assert information.isnan().any()

@@ -47,17 +47,17 @@ def test_entropy_of_the_channels_to_compare(options: dict[str, Any], expected: t
     input, target = (LOGITS if options else torch.sigmoid(LOGITS)), (LABELS if "softmax" in options else ONE_HOT)
     for include_background in (True, False):
         prepare = Preparation(include_background, **options)
-        found = compared_entropy(prepare(input, target), prepare, input.dtype)
+        found = compared_entropy(prepare(input, target))
         # All channels make one entropy of exclusive classes, whichever of them are compared.
         torch.testing.assert_close(found, expected if include_background or "softmax" in options else expected[:, 1:])
 
 
 def test_weights_reach_the_entropy() -> None:
     prepare = Preparation(to_onehot_y=True, softmax=True)
-    found = compared_entropy(prepare(LOGITS, LABELS), prepare, LOGITS.dtype, weight=torch.tensor([1.0, 2.0, 5.0]))
+    found = compared_entropy(prepare(LOGITS, LABELS), weight=torch.tensor([1.0, 2.0, 5.0]))
     each = F.cross_entropy(LOGITS, LABELS[:, 0], weight=LOGITS.new_tensor([1.0, 2.0, 5.0]), reduction="none")
     torch.testing.assert_close(found, each.mean((1, 2))[:, None])
-    found = compared_entropy(prepare(LOGITS, LABELS), prepare, LOGITS.dtype, balanced=True)
+    found = compared_entropy(prepare(LOGITS, LABELS), balanced=True)
     for entropy, logits, target in zip(found, LOGITS, ONE_HOT, strict=True):
         counts = target.sum((1, 2))
         each = F.cross_entropy(logits[None], target.argmax(0)[None], weight=counts.max() / counts, reduction="none")

@@ -4,16 +4,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from monai_cwmi.measures.mutual_information import BandCovariances, conditional_entropy_terms, mutual_information_terms
+from monai_cwmi.bands.moments import Moments
+from monai_cwmi.measures import ConditionalEntropy, MutualInformation
 
 ALPHA = 5e-4
 
 
-def covariances_of(y: Tensor, p: Tensor, c: float) -> BandCovariances:
-    """Covariances of bands ``(K, pixels)`` given as numbers, with one level, image and channel."""
+def moments_of(y: Tensor, p: Tensor, c: float, rounding: float = 1e-13) -> Moments:
+    """Moments of bands ``(K, pixels)`` given as numbers, with one level, image and channel."""
     d = y - c * p
     matrices = torch.stack([a @ b.mT for a, b in ((p, p), (d, d), (d, p))])
-    return BandCovariances(matrices[:, None, None, None], torch.full((1, 1, 1), c, dtype=torch.float64))
+    coefficient = torch.full((1, 1, 1), c, dtype=torch.float64)
+    return Moments(matrices[:, None, None, None], coefficient, torch.tensor([500.0]).double(), rounding)
 
 
 def bands(relation: float, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -33,7 +35,7 @@ def textbook(y: Tensor, p: Tensor, alpha: float = ALPHA) -> Tensor:
 @pytest.mark.parametrize("relation", [0.0, 0.5, 1.0])
 def test_the_conditional_entropy_is_the_textbook_formula_for_any_c(c: float, relation: float) -> None:
     y, p = bands(relation)
-    found = conditional_entropy_terms(covariances_of(y, p, c), ALPHA, 1e-13)
+    found = ConditionalEntropy(ALPHA).values(moments_of(y, p, c))
     torch.testing.assert_close(found.squeeze(), torch.logdet(textbook(y, p)), rtol=1e-6, atol=1e-6)
 
 
@@ -41,7 +43,7 @@ def test_the_conditional_entropy_is_the_textbook_formula_for_any_c(c: float, rel
 def test_gradients_are_those_of_the_textbook_formula(c: float) -> None:
     y, p = bands(0.5)
     p.requires_grad_()
-    found = conditional_entropy_terms(covariances_of(y, p, c), ALPHA, 1e-13).squeeze()
+    found = ConditionalEntropy(ALPHA).values(moments_of(y, p, c)).squeeze()
     expected = torch.logdet(textbook(y, p))
     gradients = (torch.autograd.grad(value, p)[0] for value in (found, expected))
     torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-9)
@@ -57,8 +59,9 @@ def test_complex_gradients_agree_with_finite_differences() -> None:
         d = y - 0.7 * p
         cross = d @ p.mH
         matrices = torch.stack([(p @ p.mH).real, (d @ d.mH).real, cross.real, cross.imag])
-        covariances = BandCovariances(matrices[:, None, None, None], torch.full((1, 1, 1), 0.7, dtype=torch.float64))
-        return conditional_entropy_terms(covariances, ALPHA, 1e-13)
+        coefficient = torch.full((1, 1, 1), 0.7, dtype=torch.float64)
+        moments = Moments(matrices[:, None, None, None], coefficient, torch.tensor([50.0]).double(), 1e-13)
+        return ConditionalEntropy(ALPHA).values(moments)
 
     assert torch.autograd.gradcheck(entropy, p)
 
@@ -68,23 +71,23 @@ def test_information_is_that_of_gaussian_vectors() -> None:
     y, p = bands(0.4)
     joint = torch.cat((y, p))
     expected = torch.logdet(y @ y.T) + torch.logdet(p @ p.T) - torch.logdet(joint @ joint.T)
-    found = mutual_information_terms(covariances_of(y, p, 0.3), 1e-9, 1e-13)
+    found = MutualInformation(1e-9).values(moments_of(y, p, 0.3))
     torch.testing.assert_close(found.squeeze(), expected, rtol=1e-8, atol=0)
-    entropy = conditional_entropy_terms(covariances_of(y, p, 0.3), 1e-9, 1e-13)
+    entropy = ConditionalEntropy(1e-9).values(moments_of(y, p, 0.3))
     torch.testing.assert_close(entropy.squeeze(), torch.logdet(y @ y.T) - expected, rtol=1e-8, atol=0)
 
 
 def test_a_perfect_prediction_leaves_alpha() -> None:
     y, _ = bands(1.0)
     g = torch.linalg.eigvalsh(y @ y.T)
-    found = mutual_information_terms(covariances_of(y, y, 1.0), ALPHA, 1e-13)
+    found = MutualInformation(ALPHA).values(moments_of(y, y, 1.0))
     torch.testing.assert_close(found.squeeze(), torch.log1p(g / ALPHA).sum(), rtol=1e-6, atol=0)
 
 
 def test_directions_without_any_target_hold_no_information() -> None:
     y, p = bands(0.5)
     y[2:] = 0
-    found = mutual_information_terms(covariances_of(y, p, 0.0), ALPHA, 1e-6)
+    found = MutualInformation(ALPHA).values(moments_of(y, p, 0.0, 1e-6))
     joint = torch.cat((y[:2], p))
     expected = torch.logdet(y[:2] @ y[:2].T) + torch.logdet(p @ p.T) - torch.logdet(joint @ joint.T)
     torch.testing.assert_close(found.squeeze(), expected, rtol=1e-3, atol=0)
@@ -92,16 +95,16 @@ def test_directions_without_any_target_hold_no_information() -> None:
 
 def test_an_indefinite_covariance_is_factorised_all_the_same() -> None:
     y, p = bands(1.0)
-    covariances = covariances_of(y, p, 1.0)
-    residual = covariances.matrices[1]
+    moments = moments_of(y, p, 1.0, 1e-6)
+    residual = moments.remainder
     residual += torch.diag(torch.tensor([1, 1, 1, -1e-7]).double())  # a trace of 3, and an error within its rounding
-    assert mutual_information_terms(covariances, ALPHA, 1e-6).isfinite().all()
+    assert MutualInformation(ALPHA).values(moments).isfinite().all()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_nan_and_infinity_come_out_as_nan(value: float) -> None:
     y, p = bands(0.5)
     p[0, 0] = value
-    covariances = covariances_of(y, p, 0.5)
-    assert mutual_information_terms(covariances, ALPHA, 1e-13).isnan().all()
-    assert conditional_entropy_terms(covariances, ALPHA, 1e-13).isnan().all()
+    moments = moments_of(y, p, 0.5)
+    assert MutualInformation(ALPHA).values(moments).isnan().all()
+    assert ConditionalEntropy(ALPHA).values(moments).isnan().all()

@@ -22,7 +22,7 @@ def pair() -> tuple[Tensor, Tensor]:
 
 
 def test_each_image_and_channel_scores_what_the_function_says(pair: tuple[Tensor, Tensor]) -> None:
-    expected = information_by_level(*pair).kept.permute(1, 2, 0)  # (B, C, N)
+    expected = information_by_level(*pair).explained_variance.permute(1, 2, 0)  # (B, C, N)
     metric = InformationByLevelMetric(reduction="none")
     torch.testing.assert_close(metric(*pair), expected, equal_nan=True)
     torch.testing.assert_close(metric.aggregate(), expected, equal_nan=True)
@@ -31,15 +31,15 @@ def test_each_image_and_channel_scores_what_the_function_says(pair: tuple[Tensor
 
 
 def test_reductions_keep_the_levels_apart_and_leave_absent_classes_out(pair: tuple[Tensor, Tensor]) -> None:
-    kept = information_by_level(*pair).kept.permute(1, 2, 0).float()
+    shares = information_by_level(*pair).explained_variance.permute(1, 2, 0).float()
     metric = InformationByLevelMetric(get_not_nans=True)
     for image in range(2):
         metric([pair[0][image]], [MetaTensor(pair[1][image])])
     mean, count = metric.aggregate()
-    torch.testing.assert_close(mean.float(), kept.nanmean(0))
+    torch.testing.assert_close(mean.float(), shares.nanmean(0))
     assert count.tolist() == [[2] * 4, [2] * 4, [1] * 4]
-    torch.testing.assert_close(metric.aggregate("mean_channel")[0].float(), kept.nanmean(1))
-    torch.testing.assert_close(metric.aggregate("mean")[0].float(), kept.nanmean(1).mean(0))
+    torch.testing.assert_close(metric.aggregate("mean_channel")[0].float(), shares.nanmean(1))
+    torch.testing.assert_close(metric.aggregate("mean")[0].float(), shares.nanmean(1).mean(0))
     metric.reset()
     with pytest.raises(ValueError, match="InformationByLevelMetric has scored no image yet"):
         metric.aggregate()
@@ -64,7 +64,7 @@ def test_the_spacing_of_each_affine() -> None:
     targets = [MetaTensor(target, affine=torch.diag(torch.tensor([-x, y, z, 1.0]))) for x, y, z in steps]
     scores = InformationByLevelMetric(spacing="affine")([prediction] * 2, targets)
     for score, step in zip(scores, steps, strict=True):
-        expected = information_by_level(prediction[None], target[None], spacing=step).kept[:, 0, 0]
+        expected = information_by_level(prediction[None], target[None], spacing=step).explained_variance[:, 0, 0]
         torch.testing.assert_close(score[0], expected)
     assert not torch.allclose(scores[0], scores[1])
 

@@ -65,23 +65,23 @@ def test_the_share_is_that_of_least_squares_on_the_bands(shape: tuple[int, ...],
     prediction = gaussian_filter(target, 1) + noise
     pyramid = {key: value for key, value in options.items() if key != "slice_dims"}
     explained, total = energies(prediction, target, **pyramid)
-    kept = information_by_level(tensor(prediction), tensor(target), **options).kept[:, 0, 0]
-    np.testing.assert_allclose(kept, explained / total, rtol=1e-9)
-    assert 0.05 < kept.min() < kept.max() < 0.999
+    shares = information_by_level(tensor(prediction), tensor(target), **options).explained_variance[:, 0, 0]
+    np.testing.assert_allclose(shares, explained / total, rtol=1e-9)
+    assert 0.05 < shares.min() < shares.max() < 0.999
 
 
 def test_slices_of_a_volume_are_weighed_by_their_energy() -> None:
     target = np.stack([discs(48, 48, seed=seed) * (seed != 1) for seed in range(3)], -1)
     prediction = gaussian_filter(target, (1, 1, 0)) + np.random.default_rng(1).normal(0, 0.3, target.shape)
     sums = np.sum([energies(prediction[..., s], target[..., s]) for s in (0, 2)], axis=0)
-    kept = information_by_level(tensor(prediction), tensor(target)).kept[:, 0, 0]
-    np.testing.assert_allclose(kept, sums[0] / sums[1], rtol=1e-9)
+    shares = information_by_level(tensor(prediction), tensor(target)).explained_variance[:, 0, 0]
+    np.testing.assert_allclose(shares, sums[0] / sums[1], rtol=1e-9)
 
 
 def test_known_predictions() -> None:
     target = discs(128, 128)
     shares = {
-        name: information_by_level(tensor(prediction), tensor(target)).kept[:, 0, 0].numpy()
+        name: information_by_level(tensor(prediction), tensor(target)).explained_variance[:, 0, 0].numpy()
         for name, prediction in {
             "target": target,
             "faint": 0.1 + 0.1 * target,
@@ -107,11 +107,11 @@ def test_structure_in_one_direction_counts_as_any() -> None:
     rows = np.arange(64)[:, None] * np.ones(64)
     target = (rows % 16 < 4).astype(float)
     moved = np.roll(target, 1, axis=0)
-    kept = information_by_level(tensor(moved), tensor(target)).kept[:, 0, 0]
+    shares = information_by_level(tensor(moved), tensor(target)).explained_variance[:, 0, 0]
     expected, total = (values[:2] for values in energies(moved, target))
-    np.testing.assert_allclose(kept[:2], expected / total, rtol=1e-9)
-    assert kept[2] > 0.999  # a single wave, of 16 pixels: the regression turns it back
-    assert kept[3].isnan()  # no energy at all
+    np.testing.assert_allclose(shares[:2], expected / total, rtol=1e-9)
+    assert shares[2] > 0.999  # a single wave, of 16 pixels: the regression turns it back
+    assert shares[3].isnan()  # no energy at all
 
 
 def test_information_and_bound_are_those_of_the_loss() -> None:
@@ -125,21 +125,21 @@ def test_what_is_masked_does_not_count() -> None:
     target, mask = tensor(discs(64, 64)), torch.ones(1, 1, 64, 64)
     mask[..., :20] = 0
     prediction = tensor(gaussian_filter(discs(64, 64), 1))
-    expected = information_by_level(prediction, target, mask=mask).kept
+    expected = information_by_level(prediction, target, mask=mask).explained_variance
     changed = [torch.where(mask > 0, image, 1 - image) for image in (prediction, target)]
-    torch.testing.assert_close(information_by_level(*changed, mask=mask).kept, expected)
+    torch.testing.assert_close(information_by_level(*changed, mask=mask).explained_variance, expected)
 
 
 def test_an_absent_class_has_no_share() -> None:
     target = torch.zeros(1, 2, 32, 32)
     target[:, 0, 8:24, 8:24] = 1
     levels = information_by_level(torch.rand(1, 2, 32, 32), target)
-    assert levels.kept[:, 0, 0].isfinite().all()
-    assert levels.kept[:, 0, 1].isnan().all()
+    assert levels.explained_variance[:, 0, 0].isfinite().all()
+    assert levels.explained_variance[:, 0, 1].isnan().all()
 
 
 def test_levels_that_do_not_fit_are_left_out() -> None:
-    assert information_by_level(torch.rand(1, 1, 9, 40), torch.ones(1, 1, 9, 40)).kept.shape == (3, 1, 1)
+    assert information_by_level(torch.rand(1, 1, 9, 40), torch.ones(1, 1, 9, 40)).explained_variance.shape == (3, 1, 1)
 
 
 @pytest.mark.parametrize("level", [1, 2, 3, 4])

@@ -47,5 +47,5 @@ def test_every_block_runs(tmp_path: Path, myelin_cache: Path) -> None:
     assert summary["mean"].keys() == {"1", "2"}
     # Nothing is seeded, and so short a training may lose a class, but not both.
     assert 0.2 < summary["foreground_mean"]["Dice"] < 1
-    assert "Weight of the information: 0.0" in result.stdout
-    assert "Weight of the information: 0.1" in result.stdout
+    assert "Weights of the terms: mutual_information 0\n" in result.stdout
+    assert "mutual_information 0.1" in result.stdout

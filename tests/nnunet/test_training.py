@@ -111,7 +111,7 @@ def train(*words: str, epochs: int, patch: pytest.MonkeyPatch) -> None:
 def weights_of_information(folder: Path) -> list[float]:
     """As logged in each epoch of the trainings in a folder, one after the other."""
     log = "".join(path.read_text() for path in sorted(folder.glob("training_log_*.txt"), key=os.path.getmtime))
-    return [float(line.split()[-1]) for line in log.splitlines() if "Weight of the information" in line]
+    return [float(line.split()[-1]) for line in log.splitlines() if "Weights of the terms" in line]
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def expected_terms(trainer: Any, epoch: int) -> dict[str, float]:
     classes = labels[:, 0].long()
     one_hot = F.one_hot(classes, 3).movedim(-1, 1).float()
     information = mutual_information(scores.softmax(1), one_hot).mean((1, 2))
-    levels = {f"information_level_{level}": value.item() for level, value in enumerate(information, 1)}
+    levels = {f"mutual_information_level_{level}": value.item() for level, value in enumerate(information, 1)}
     return {"cross_entropy": F.cross_entropy(scores, classes).item()} | levels
 
 
@@ -111,7 +111,7 @@ def test_they_are_logged_with_the_metrics(caplog: pytest.LogCaptureFixture) -> N
     loss = make_loss(num_levels=2)
     with caplog.at_level("INFO"):
         trainer = make_trainer(loss, loss, epochs=1)
-    for name in ("cross_entropy", "information_level_1", "information_level_2"):
+    for name in ("cross_entropy", "mutual_information_level_1", "mutual_information_level_2"):
         assert f"{name}: {trainer.history[0][name]:.4f}" in caplog.text
 
 
@@ -143,10 +143,11 @@ def test_an_interval_that_is_none_is_named() -> None:
 class TwoImages(nn.Module):
     """In place of a loss, terms of two images, of which one has no room for the second level."""
 
-    def terms(self, *_: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.tensor([[0.5], [1.5]]), torch.tensor([[1.0, 2.0], [3.0, torch.nan]])[:, :, None]  # (N, B, C)
+    def terms(self, *_: Tensor) -> dict[str, Tensor]:
+        levels = torch.tensor([[1.0, 2.0], [3.0, torch.nan]])[:, :, None]  # (N, B, C)
+        return {"whole": torch.tensor([[0.5], [1.5]]), "by": levels}
 
 
 def test_images_without_room_for_a_level_do_not_count() -> None:
     trainer = make_trainer(make_loss(), TwoImages(), epochs=1)
-    assert trainer.history == [{"cross_entropy": 1, "information_level_1": 1.5, "information_level_2": 3}]
+    assert trainer.history == [{"whole": 1, "by_level_1": 1.5, "by_level_2": 3}]

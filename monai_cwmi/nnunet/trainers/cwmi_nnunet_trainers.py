@@ -53,7 +53,8 @@ class nnUNetTrainerCWMILoss(nnUNetTrainer):  # noqa: N801 (nnU-Net's way to name
         """Set the weight of the information for this epoch."""
         super().on_train_epoch_start()
         self.head_loss.cwmi.lambda_mi = self.lambda_mi if self.current_epoch > 0 else 0.0
-        self.print_to_log_file(f"Weight of the information: {self.head_loss.cwmi.lambda_mi}")
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in self.head_loss.cwmi.weights.items())
+        self.print_to_log_file(f"Weights of the terms: {weights}")
 
 
 class nnUNetTrainerDiceCECWMILoss(nnUNetTrainerCWMILoss):  # noqa: N801

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from typing import Any
@@ -16,8 +17,10 @@ from cases import PREDICTIONS, targets
 from monai_cwmi import CWMILoss, SteerablePyramid
 from monai_cwmi.bands.filters import band_filters, fft_frequencies
 from monai_cwmi.functional import mutual_information
-from monai_cwmi.losses import SingleLevelCWMILoss, SubbandDistanceLoss
-from monai_cwmi.losses.ablations import Distance
+from monai_cwmi.losses import SubbandDistanceLoss
+from monai_cwmi.losses.band_loss import BandLoss
+from monai_cwmi.losses.preparation import Preparation
+from monai_cwmi.measures.distances import Distance
 
 DISTANCES: list[Distance] = ["l1", "l2", "ssim"]
 MULTI_CLASS: dict[str, Any] = {"softmax": True, "to_onehot_y": True}
@@ -35,16 +38,18 @@ def example(shape: tuple[int, ...], channels: int = 2) -> tuple[torch.Tensor, to
     return torch.randn(2, channels, *shape, generator=generator, dtype=torch.float64, requires_grad=True), labels
 
 
-def ablation(which: Any, **options: Any) -> CWMILoss:
+def ablation(which: Any, **options: Any) -> BandLoss:
     """The loss with that distance or of that level."""
     if which in DISTANCES:
         return SubbandDistanceLoss(distance=which, **options)
-    return SingleLevelCWMILoss(level=which, **options)
+    return CWMILoss(levels=[which], **options)
 
 
 def distances(loss: SubbandDistanceLoss, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """What a loss adds to cross-entropy, ``(B, C)``, for probabilities ``(B, C, spatial)``."""
-    alone = type(loss)(distance=loss.distance, lambda_ce=0, reduction="none", **loss.options)
+    alone = copy.copy(loss)
+    alone.lambda_ce, alone.lambda_distance, alone.reduction = 0.0, 1.0, "none"
+    alone.prepare = Preparation()
     return alone(prediction, target)
 
 
@@ -140,7 +145,7 @@ def test_likeness_is_rewarded(distance: Distance, shape: tuple[int, ...], option
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_it_is_cross_entropy_and_distances(distance: Distance) -> None:
     logits, labels = example((40, 37), 3)
-    loss = SubbandDistanceLoss(distance=distance, **MULTI_CLASS, lambda_ce=0.7, lambda_mi=0.3)
+    loss = SubbandDistanceLoss(distance=distance, **MULTI_CLASS, lambda_ce=0.7, lambda_distance=0.3)
     apart = distances(loss, torch.softmax(logits, 1), one_hot(labels, 3)).mean()
     torch.testing.assert_close(loss(logits, labels), 0.7 * F.cross_entropy(logits, labels[:, 0]) + 0.3 * apart)
 
@@ -225,14 +230,14 @@ def test_images_without_a_level_have_cross_entropy_alone(which: Any, shape: tupl
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_a_single_level_is_that_of_all(level: int, shape: tuple[int, ...], options: dict[str, Any]) -> None:
     logits, labels = example(shape)
-    found = SingleLevelCWMILoss(level=level, lambda_ce=0, **MULTI_CLASS, **options)(logits, labels)
+    found = CWMILoss(levels=[level], lambda_ce=0, **MULTI_CLASS, **options)(logits, labels)
     information = mutual_information(torch.softmax(logits, 1), one_hot(labels, 2), **options)  # (N, B, C)
     torch.testing.assert_close(found, -information[level - 1].mean())
 
 
 def test_the_levels_add_up() -> None:
     logits, labels = example((64, 64), 3)
-    parts = [SingleLevelCWMILoss(level=n, lambda_ce=0, **MULTI_CLASS)(logits, labels) for n in (1, 2, 3, 4)]
+    parts = [CWMILoss(levels=[n], lambda_ce=0, **MULTI_CLASS)(logits, labels) for n in (1, 2, 3, 4)]
     torch.testing.assert_close(torch.stack(parts).sum(), CWMILoss(lambda_ce=0, **MULTI_CLASS)(logits, labels))
 
 
@@ -268,10 +273,25 @@ def test_distances_differ() -> None:
 def test_bad_options_are_named() -> None:
     with pytest.raises(ValueError, match=r"distance must be one of \('l1', 'l2', 'ssim'\), got 'l3'"):
         SubbandDistanceLoss(distance="l3")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="level must be at least 1, got 0"):
-        SingleLevelCWMILoss(level=0)
-    with pytest.raises(TypeError, match="num_levels"):
-        SingleLevelCWMILoss(level=2, num_levels=3)
+    with pytest.raises(ValueError, match="lambda_distance must not be negative"):
+        SubbandDistanceLoss(distance="l1", lambda_distance=-1)
     volumes = SubbandDistanceLoss(distance="l1", slice_dims=None, num_orientations=4, **MULTI_CLASS)
     with pytest.raises(ValueError, match="num_orientations must be 3 or 6 in three dimensions"):
         volumes(*example((8, 8, 8)))
+
+
+@pytest.mark.parametrize("levels", [[], [0], [5], [2, 2]])
+def test_levels_that_do_not_exist_are_named(levels: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"levels must be different numbers from 1 to num_levels = 4, got \["):
+        CWMILoss(levels=levels)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_a_distance_is_a_term_of_its_own_name(distance: Distance) -> None:
+    logits, labels = example((40, 37), 3)
+    loss = SubbandDistanceLoss(distance=distance, **MULTI_CLASS, reduction="none")
+    terms = loss.terms(logits, labels)
+    assert list(terms) == ["cross_entropy", f"{distance}_distance"]
+    assert terms[f"{distance}_distance"].min() > 0  # a distance, not less it
+    expected = 0.9 * terms["cross_entropy"] + terms[f"{distance}_distance"].sum(0)
+    torch.testing.assert_close(loss(logits, labels), expected)

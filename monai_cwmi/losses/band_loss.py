@@ -1,0 +1,197 @@
+"""What the losses that compare bands share: a sum of weighted terms, each of which has a name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.modules.loss import _Loss
+
+from monai_cwmi.bands.spec import BandOptions
+from monai_cwmi.bands.volumes import views
+from monai_cwmi.bands.voxel_sizes import voxel_sizes
+from monai_cwmi.functional import MomentsFunction, measure_bands
+from monai_cwmi.losses.preparation import Preparation, Prepared
+from monai_cwmi.losses.terms import check_reduction, compared_entropy, reduced
+from monai_cwmi.measures import Measure
+
+Spacing = Sequence[float] | Literal["affine"] | None
+ClassWeight = Sequence[float] | Tensor | Literal["balanced"] | None
+
+
+class BandLoss(_Loss):
+    """Cross-entropy and measures of the bands of prediction and target, each with a weight of its own.
+
+    A term's weight is a plain attribute, which a scheduler may set between steps; a term of weight 0 is not computed.
+    Subclasses set ``lambda_ce`` and the attributes that ``measures`` names.
+
+    Args:
+        prepare: What is done to predictions and targets first.
+        options: How images are split into bands.
+        measures: The measures, by the name of the attribute that is their weight.
+        class_weight: Of the cross-entropy, as in :class:`monai_cwmi.CWMILoss`.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        spacing: Size of a voxel, or ``"affine"``.
+        levels: Which levels count, from 1; ``None`` for all.
+
+    Raises:
+        ValueError: When an option is out of its range.
+    """
+
+    moments_of: MomentsFunction | None = None  # the one that suits the pyramid
+    lambda_ce: float
+
+    def __init__(
+        self,
+        prepare: Preparation,
+        options: BandOptions,
+        measures: Mapping[str, Measure],
+        *,
+        class_weight: ClassWeight,
+        reduction: str,
+        spacing: Spacing,
+        levels: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(reduction=check_reduction(reduction))
+        views(2 if options.slice_dims is None else 3, options)  # which checks them
+        self.prepare = prepare
+        self.options = options
+        self.measures = dict(measures)
+        self.spacing = spacing
+        self.levels = _check_levels(levels, options.num_levels)
+        self.balanced = isinstance(class_weight, str)
+        self.class_weight: Tensor | None
+        self.register_buffer("class_weight", _class_weight(class_weight), persistent=False)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each term, by its name."""
+        names = {"lambda_ce": "cross_entropy"} | {key: measure.name for key, measure in self.measures.items()}
+        return {name: getattr(self, attribute) for attribute, name in names.items()}
+
+    def forward(self, input: Tensor, target: Tensor, spacing: Spacing = None) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            input: ``(B, C, H, W)`` or ``(B, C, H, W, D)``, logits or probabilities, of any floating-point dtype.
+            target: The same shape, or with one channel with ``to_onehot_y``; any dtype. No gradient flows to it.
+            spacing: In place of that of the constructor, for this batch.
+
+        Returns:
+            A number, or ``(B, C)`` with ``reduction="none"`` (``C - 1`` channels without the background), in float32,
+            or float64 for float64 input. It is NaN where the prediction is.
+
+        Raises:
+            AssertionError: When the shapes do not fit.
+            TypeError: When the input is not of floating point.
+            ValueError: When images have not two or three axes, ``spacing`` not a number for each of them, ``weight``
+                not ``C`` values, or values are not what the options say (see
+                :class:`monai_cwmi.losses.preparation.Preparation`).
+        """
+        spacings = self._spacings(input, target, spacing)
+        prepared = self.prepare(input, target)
+        shape = prepared.target[:, prepared.compared].shape[:2]  # (B, C)
+        terms = []  # (B, C) each
+        if self.lambda_ce:
+            terms.append(self.lambda_ce * self._entropy(prepared).expand(shape))
+        weighed = {m: getattr(self, name) for name, m in self.measures.items() if getattr(self, name)}
+        for measure, images in self._measure(list(weighed), prepared, spacings).items():
+            sums = torch.cat([self._counted(levels).sum(0) for levels in images])
+            terms.append(-measure.sign * weighed[measure] * sums)
+        # Where all weights are 0, the loss is still a function of the input.
+        loss = (
+            torch.stack(terms).sum(0) if terms else prepared.probabilities[:, prepared.compared].flatten(2)[..., 0] * 0
+        )
+        return reduced(loss, self.reduction)
+
+    def terms(self, input: Tensor, target: Tensor, spacing: Spacing = None) -> dict[str, Tensor]:
+        """Compute the terms of the loss by themselves, whatever their weights are.
+
+        Args:
+            input: As in :meth:`forward`, and so the rest.
+            target: Target.
+            spacing: Size of a voxel.
+
+        Returns:
+            The terms by name, each differentiable in the input: ``cross_entropy``, ``(B, 1)`` of exclusive classes,
+            else ``(B, C)``, in nats a voxel; and measures of bands, ``(N, B, C)``, finest level first. Those are NaN at
+            a level that an image's size and spacing have no room for while another's of the batch have.
+
+        Raises:
+            AssertionError: As :meth:`forward`, and so the rest.
+            TypeError: As above.
+            ValueError: As above.
+
+        Example:
+            >>> from monai_cwmi import CWMILoss
+            >>> logits, labels = torch.randn(2, 3, 64, 64), torch.randint(0, 3, (2, 1, 64, 64))
+            >>> terms = CWMILoss(softmax=True, to_onehot_y=True).terms(logits, labels)
+            >>> {name: tuple(values.shape) for name, values in terms.items()}
+            {'cross_entropy': (2, 1), 'mutual_information': (4, 2, 3)}
+        """
+        spacings = self._spacings(input, target, spacing)
+        prepared = self.prepare(input, target)
+        terms = {"cross_entropy": self._entropy(prepared)}
+        for measure, images in self._measure(list(self.measures.values()), prepared, spacings).items():
+            most = max(len(levels) for levels in images)
+            padded = [F.pad(levels, (0, 0, 0, 0, 0, most - len(levels)), value=math.nan) for levels in images]
+            terms[measure.name] = torch.cat(padded, dim=1)
+        return terms
+
+    def _spacings(self, input: Tensor, target: Tensor, spacing: Spacing) -> list[Sequence[float] | None]:
+        if input.ndim not in (4, 5):
+            name = type(self).__name__
+            raise ValueError(f"{name} compares images (B, C, H, W) or (B, C, H, W, D), got {tuple(input.shape)}.")
+        return voxel_sizes(input, target, self.spacing if spacing is None else spacing)
+
+    def _entropy(self, prepared: Prepared) -> Tensor:
+        return compared_entropy(prepared, weight=self.class_weight, balanced=self.balanced)
+
+    def _measure(
+        self, measures: list[Measure], prepared: Prepared, spacings: Sequence[Sequence[float] | None]
+    ) -> dict[Measure, list[Tensor]]:
+        """Each measure of all images at once, ``(N, B, C)``; where each has a spacing of its own, one after another."""
+        if not measures:
+            return {}
+        prediction, target = (t[:, prepared.compared] for t in (prepared.probabilities, prepared.target))
+        batches = [(prediction, target, prepared.mask)]
+        if len(spacings) > 1:
+            masks = [None] * len(spacings) if prepared.mask is None else prepared.mask.split(1)
+            batches = list(zip(prediction.split(1), target.split(1), masks, strict=True))
+        values = [
+            measure_bands(p, y, measures, replace(self.options, spacing=size), mask=mask, moments_of=self.moments_of)
+            for (p, y, mask), size in zip(batches, spacings, strict=True)
+        ]
+        return {measure: [of_batch[i] for of_batch in values] for i, measure in enumerate(measures)}
+
+    def _counted(self, values: Tensor) -> Tensor:
+        """Of values ``(N, B, C)`` those of the levels that count and fit."""
+        if self.levels is None:
+            return values
+        return values[[level - 1 for level in self.levels if level <= len(values)]]
+
+
+def _check_levels(levels: Sequence[int] | None, num_levels: int) -> tuple[int, ...] | None:
+    if levels is None:
+        return None
+    if not levels or len(set(levels)) < len(levels) or not all(1 <= level <= num_levels for level in levels):
+        raise ValueError(f"levels must be different numbers from 1 to num_levels = {num_levels}, got {levels!r}.")
+    return tuple(levels)
+
+
+def _class_weight(weight: ClassWeight) -> Tensor | None:
+    if isinstance(weight, str):
+        if weight != "balanced":
+            raise ValueError(f'weight must be values for each channel, "balanced" or None, got {weight!r}.')
+        return None
+    if weight is None:
+        return None
+    values = torch.as_tensor(weight, dtype=torch.float32).detach().clone().reshape(-1)
+    if not bool(((values >= 0) & values.isfinite()).all()):
+        raise ValueError(f"weight must not be negative, and finite, got {values.tolist()}.")
+    return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import shutil
@@ -18,15 +17,14 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from monai_cwmi.benchmark.measurements import environment
+from monai_cwmi.benchmark.machine import environment
+from monai_cwmi.comparison.bundle_config import find_bundle, find_loss, read_bundle, read_sections
 from monai_cwmi.comparison.catalogue import load_contestants, loss_config
-from monai_cwmi.comparison.cell import SPEC
+from monai_cwmi.comparison.cell_files import LOG, Cell, cell_folder, partial_folder
 from monai_cwmi.comparison.folds import split_sections
-from monai_cwmi.comparison.plan import Cell, Plan, assemble, cell_folder, keep_plan
+from monai_cwmi.comparison.plan import Plan, assemble, keep_plan
 from monai_cwmi.comparison.report import write_report
-from monai_cwmi.comparison.trained_bundle import find_bundle, find_loss, read_bundle, read_sections
 
-LOG = "log.txt"
 _LINES_SHOWN = 3
 
 
@@ -184,11 +182,10 @@ def _run_cell(
     stopped: threading.Event,
 ) -> str | None:
     """Train in a process of its own; the last lines of its log if it fails."""
-    folder = cell_folder(out, cell)
-    partial = folder.with_name(folder.name + ".partial")
+    partial = partial_folder(out, cell)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    (partial / SPEC).write_text(json.dumps(plan.specification(cell), indent=1) + "\n")
+    plan.training(cell).write(partial)
     variables = os.environ | {"OMP_NUM_THREADS": str(plan.threads)}
     if device is not None:
         variables["CUDA_VISIBLE_DEVICES"] = device
@@ -208,7 +205,7 @@ def _run_cell(
     if status:
         lines = (partial / LOG).read_text(errors="replace").strip().splitlines()
         return "\n".join([*lines[-_LINES_SHOWN:], f"(exit status {status}; see {partial / LOG})"])
-    partial.rename(folder)  # whole, or not there
+    partial.rename(cell_folder(out, cell))  # whole, or not there
     return None
 
 

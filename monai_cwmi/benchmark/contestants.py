@@ -1,4 +1,4 @@
-"""What is measured: steps of CWMI, of MONAI's losses, of the transforms beneath and of a network above."""
+"""The steps that are measured: of CWMI, of MONAI's losses, of the Fourier transforms in CWMI, and of a network."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class _Data(NamedTuple):
 
 
 def _make_data(workload: Workload) -> _Data:
-    # Blobs, for distance transforms and skeletons of noise are not what these losses are for.
+    # Blobs: losses with distance transforms and skeletons are not meant for noise.
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(*workload.shape[:2], *(n // 16 + 2 for n in workload.size), generator=generator)
     blobs = F.interpolate(coarse, size=workload.size, mode="trilinear" if workload.is_volume else "bilinear")

@@ -37,10 +37,10 @@ def measure_speed(
     """Measure forward and backward passes of CWMI and of MONAI's losses, from the network's output and back to it.
 
     The floor is two ``rfftn`` and one ``irfftn`` of the batch, in float32 for half precision: no computation of the
-    loss through spectra does with less. The last contestant is a training step of MONAI's ``BasicUNet`` (``SegResNet``
-    for volumes), of which a loss is a share. Volumes are compared as a whole, and then slice by slice too. After a
-    warm-up of two rounds the contestants take turns in one process, in an order drawn anew for each round, so that
-    whatever else the machine does hits all alike.
+    loss through spectra needs less. The last contestant is a training step of MONAI's ``BasicUNet`` (``SegResNet`` for
+    volumes), to tell which share of it a loss takes. Volumes are compared as a whole, and then slice by slice too.
+    After a warm-up of two rounds the contestants take turns in one process, in an order drawn anew for each round, so
+    that other work on the machine affects all of them alike.
 
     Args:
         sizes: Image sizes ``(H, W)``, or sizes of volumes ``(H, W, D)``, in pixels.
@@ -155,7 +155,7 @@ def _num_repeats(seconds: float, repeats: int) -> int:
 
 
 def _turns(num_repeats: Mapping[str, int]) -> list[str]:
-    """Who is timed when: once in each round, or in some rounds at even distances."""
+    """The order of the measurements: once in each round, or in some rounds at even distances."""
     rounds = max(num_repeats.values(), default=0)
     order = random.Random(0)
     turns = []

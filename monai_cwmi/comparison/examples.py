@@ -1,4 +1,4 @@
-"""The same images as each loss has them segmented, with the errors marked."""
+"""The same images as the model of each loss segments them, with the errors in colour."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_example(path: str | os.PathLike[str]) -> Example:
 
 
 def classify_errors(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """What is right and wrong of a prediction, pixel by pixel.
+    """Classify each pixel of a prediction as right or as one kind of error.
 
     Args:
         prediction: Class indices, of any shape.

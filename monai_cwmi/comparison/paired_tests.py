@@ -17,7 +17,7 @@ never taken smaller than with the largest of them alone. Degrees of freedom are 
 cross-validation an image belongs to one fold, and the networks of a seed differ from fold to fold; the sum stays
 without bias for folds of equal size.
 
-In simulations, the test at 5 % rejects a true null in at most 8 % of the runs with three or more seeds, and in up to
+In simulations, the test at 5 % rejects a true null in at most 8 % of cases with three or more seeds, and in up to
 13 % with two, which are few to judge all others by. It is more careful where the effects of images and seeds are small
 beside the noise. It does not speak of other training sets than those of the folds, and it takes images as independent,
 which several of one patient are not.

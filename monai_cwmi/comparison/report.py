@@ -1,4 +1,4 @@
-"""What a comparison, finished or not, has come to: tables, pictures and a page to read."""
+"""The report of a comparison, finished or not: tables, pictures and an HTML page."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def write_report(folder: str | os.PathLike[str]) -> list[Path]:
     """Write the tables, the figures and the report of a comparison.
 
     These are ``table.md``, ``table.tex``, ``differences.csv``, ``differences.png``, ``examples.png`` and
-    ``report.html``. A comparison may be unfinished: what is there is reported, and what is missing is named. A picture
-    that would be empty is not written.
+    ``report.html``. A comparison may be unfinished: the report names what is missing. A picture that would be
+    empty is not written.
 
     Args:
         folder: A comparison's folder, with ``plan.json``, ``results.csv``, ``costs.csv`` and ``cells``.

@@ -29,7 +29,7 @@ _LINES_SHOWN = 3
 
 
 class Comparison(NamedTuple):
-    """What a comparison has come to.
+    """The outcome of a comparison.
 
     Attributes:
         out: Its folder.
@@ -56,11 +56,11 @@ def compare_losses(
     component_value: int = 0,
     workers: int | None = None,
 ) -> Comparison:
-    """Train a bundle with several losses and compare what comes out.
+    """Train a bundle with several losses and compare the models.
 
     Each loss is trained for each seed and fold, in a process of its own. For one seed and fold, all losses begin with
     the same weights and see the same batches with the same augmentation, and the epoch with the best validation is
-    kept. A call that is interrupted can be repeated: what is complete is not done again.
+    kept. A call that was interrupted can be repeated: trainings that are complete are not done again.
 
     Args:
         bundle: Folder of a MONAI bundle, of this package or another. Its training must name its parts as MONAI's
@@ -181,7 +181,7 @@ def _run_cell(
     running: set[subprocess.Popen[bytes]],
     stopped: threading.Event,
 ) -> str | None:
-    """Train in a process of its own; the last lines of its log if it fails."""
+    """Train in a process of its own. Returns the last lines of its log if it fails."""
     partial = partial_folder(out, cell)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -19,7 +19,7 @@ class Scored(NamedTuple):
     Attributes:
         prediction: ``(1, C, spatial)``, true where the pixel is of the class.
         target: The same.
-        labelled: ``(1, 1, spatial)``, false where nobody knows.
+        labelled: ``(1, 1, spatial)``, false where there is no label.
     """
 
     prediction: Tensor

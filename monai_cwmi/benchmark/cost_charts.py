@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from monai_cwmi.benchmark.contestants import (
+from monai_cwmi.benchmark.contestant_names import (
     CWMI,
     CWMI_COMPILED,
     CWMI_PLANES,
@@ -23,9 +23,7 @@ from monai_cwmi.benchmark.contestants import (
     NETWORK,
     TEXTBOOK,
 )
-from monai_cwmi.benchmark.growth import Growth
-from monai_cwmi.benchmark.measurements import describe
-from monai_cwmi.benchmark.speed import Timing
+from monai_cwmi.benchmark.timings import Growth, Timing
 
 _WIDTH, _DPI = 9.0, 100  # inches and pixels for each: 900 pixels
 _OURS, _OTHERS, _REFERENCE = "#e07b00", "#5b8fb9", "#a8a8a8"
@@ -37,13 +35,13 @@ _LEGEND = {"monai_cwmi": _OURS, "losses of MONAI": _OTHERS, "for reference": _RE
 
 def draw_speed(timings: Sequence[Timing], path: Path) -> Path:
     """Draw each contestant's time over the floor's, a panel for each size, and save the picture."""
-    panels = [list(group) for _, group in groupby(timings, key=lambda timing: timing.case)]
+    panels = [list(group) for _, group in groupby(timings, key=lambda timing: timing.workload)]
     height = 1.2 + sum(0.9 + 0.3 * len(panel) for panel in panels)
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
     axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=[len(panel) for panel in panels])
     for ax, panel in zip(axes[:, 0], panels, strict=True):
         _draw_bars(ax, [timing for timing in panel if timing.name != FLOOR])
-        ax.set_title(f"{describe(panel[0].case)}, {panel[0].case.device}", fontsize=12)
+        ax.set_title(f"{panel[0].workload.description}, {panel[0].workload.device}", fontsize=12)
     ratios = [timing.ratio for timing in timings if math.isfinite(timing.ratio)]
     axes[-1, 0].set_xlim(min([0.6, *(0.5 * ratio for ratio in ratios)]), 2 * max([1.5, *ratios]))  # room for values
     axes[-1, 0].set_xlabel("time of forward + backward, over that of 2 rfftn + 1 irfftn (the floor)", fontsize=11)
@@ -92,8 +90,8 @@ def draw_growth(growths: Sequence[Growth], path: Path) -> Path:
             ax.plot(values, [1e3 * timing.median for timing in timings], "o-", color=colour, label=label, markersize=4)
         for point in points:
             if math.isfinite(point.loss.ratio):
-                place, text = (point.value, 1e3 * point.loss.median), f"{point.loss.ratio:.1f}"
-                ax.annotate(text, place, (0, 7), textcoords="offset points", ha="center", fontsize=9)
+                position, text = (point.value, 1e3 * point.loss.median), f"{point.loss.ratio:.1f}"
+                ax.annotate(text, position, (0, 7), textcoords="offset points", ha="center", fontsize=9)
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.xaxis.set_minor_locator(NullLocator())
@@ -106,7 +104,7 @@ def draw_growth(growths: Sequence[Growth], path: Path) -> Path:
         ax.set_ylabel("forward + backward, ms", fontsize=11)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
-    device = growths[0].loss.case.device
+    device = growths[0].loss.workload.device
     note = f"Numbers: CWMILoss over the floor.\nBase: 4 x 1 x 256 x 256,\nK = 4, N = 4, float32, {device}"
     axes[-1].text(0, 0.55, note, fontsize=10, va="top")
     axes[-1].legend(*axes[0].get_legend_handles_labels(), loc="upper left", fontsize=10, frameon=False)

@@ -11,11 +11,11 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_memory(step: Callable[[], object], device: str = "cpu") -> int:
-    """Run a step once and tell the most memory that it held at a time, beyond what was held before it.
+    """Run a step once and measure the most memory that it holds at a time, beyond what was held before it.
 
-    On a GPU PyTorch's allocator keeps the account, and buffers that it lends to the FFT library are in it. On a CPU the
-    profiler lists what tensors take and give back. What libraries take for themselves there, SciPy's distance
-    transforms and the FFT library's buffers among them, is not seen.
+    On a GPU, PyTorch's allocator counts, buffers of the FFT library included. On a CPU, the profiler lists what tensors
+    allocate and free. Memory that libraries allocate themselves is not counted there, such as that of SciPy's distance
+    transforms and the FFT library's buffers.
 
     Args:
         step: What to run.

@@ -1,4 +1,4 @@
-"""What a step of the loss costs: its time, its memory, and other losses' beside it."""
+"""Time and memory of a step of the loss, measured beside those of other losses."""
 
 from __future__ import annotations
 
@@ -6,61 +6,21 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from monai.utils import optional_import
 
 from monai_cwmi.bands.spec import default_orientations
-from monai_cwmi.benchmark.contestants import FLOOR, NETWORK, Step, make_steps
+from monai_cwmi.benchmark.contestant_names import FLOOR, NETWORK
+from monai_cwmi.benchmark.contestants import Step, make_steps
 from monai_cwmi.benchmark.memory import peak_memory
-from monai_cwmi.benchmark.workload import Case, default_device
+from monai_cwmi.benchmark.timings import Timing
+from monai_cwmi.benchmark.workload import Workload, default_device
 
 _tqdm, _has_tqdm = optional_import("tqdm", name="tqdm")
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Time and memory of one contestant's step. What could not be measured is NaN.
-
-    Attributes:
-        name: The contestant.
-        case: What it worked on.
-        times: Time of each repeat, in seconds.
-        peak_bytes: The most memory that a step held beyond what was held before it; see
-            :func:`monai_cwmi.benchmark.memory.peak_memory`.
-        ratio: Median time over that of the floor.
-        network_share: Median time over that of a network's training step.
-        error: Why the contestant failed, or nothing.
-    """
-
-    name: str
-    case: Case
-    times: tuple[float, ...]
-    peak_bytes: float = math.nan
-    ratio: float = math.nan
-    network_share: float = math.nan
-    error: str = ""
-
-    @property
-    def median(self) -> float:
-        """Median over the repeats, in seconds."""
-        return self._quantile(0.5)
-
-    @property
-    def spread(self) -> float:
-        """Interquartile range over the repeats, in seconds."""
-        return self._quantile(0.75) - self._quantile(0.25)
-
-    @property
-    def peak_multiple(self) -> float:
-        """Peak memory over that of the prediction ``(B, C, spatial)`` in its dtype."""
-        return self.peak_bytes / self.case.prediction_bytes
-
-    def _quantile(self, q: float) -> float:
-        return torch.tensor(self.times, dtype=torch.float64).quantile(q).item() if self.times else math.nan
 
 
 def measure_speed(
@@ -77,10 +37,10 @@ def measure_speed(
     """Measure forward and backward passes of CWMI and of MONAI's losses, from the network's output and back to it.
 
     The floor is two ``rfftn`` and one ``irfftn`` of the batch, in float32 for half precision: no computation of the
-    loss through spectra does with less. The last contestant is a training step of MONAI's ``BasicUNet`` (``SegResNet``
-    for volumes), of which a loss is a share. Volumes are compared as a whole, and then slice by slice too. After a
-    warm-up of two rounds the contestants take turns in one process, in an order drawn anew for each round, so that
-    whatever else the machine does hits all alike.
+    loss through spectra needs less. The last contestant is a training step of MONAI's ``BasicUNet`` (``SegResNet`` for
+    volumes), to tell which share of it a loss takes. Volumes are compared as a whole, and then slice by slice too.
+    After a warm-up of two rounds the contestants take turns in one process, in an order drawn anew for each round, so
+    that other work on the machine affects all of them alike.
 
     Args:
         sizes: Image sizes ``(H, W)``, or sizes of volumes ``(H, W, D)``, in pixels.
@@ -109,8 +69,8 @@ def measure_speed(
             print(timing.name, timing.ratio)
     """
     device = device or default_device()
-    cases = [
-        Case(
+    workloads = [
+        Workload(
             batch,
             classes,
             tuple(size),
@@ -121,17 +81,18 @@ def measure_speed(
         for size in sizes
     ]
     timings = []
-    for case in cases:
-        timings += time_steps(make_steps(case, compiled=compiled), case, repeats, " x ".join(map(str, case.size)))
+    for workload in workloads:
+        title = " x ".join(map(str, workload.size))
+        timings += time_steps(make_steps(workload, compiled=compiled), workload, repeats, title)
     return timings
 
 
-def time_steps(steps: Mapping[str, Step], case: Case, repeats: int, title: str) -> list[Timing]:
+def time_steps(steps: Mapping[str, Step], workload: Workload, repeats: int, title: str) -> list[Timing]:
     """Measure steps that take turns.
 
     Args:
         steps: Functions to call without arguments, by name.
-        case: What they work on; its device is waited for.
+        workload: What they work on; its device is waited for.
         repeats: As in :func:`measure_speed`.
         title: For the progress bar.
 
@@ -148,7 +109,7 @@ def time_steps(steps: Mapping[str, Step], case: Case, repeats: int, title: str) 
     def attempt(name: str, measure: Callable[[Step, str], float]) -> float:
         if name not in errors:
             try:
-                return measure(steps[name], case.device)
+                return measure(steps[name], workload.device)
             except Exception as error:  # whatever it is, the others shall go on
                 errors[name] = " ".join(f"{type(error).__name__}: {error}".split())
         return math.nan
@@ -163,9 +124,9 @@ def time_steps(steps: Mapping[str, Step], case: Case, repeats: int, title: str) 
         times[name].append(attempt(name, _seconds))
 
     timings = [
-        Timing(name, case, (), error=errors[name])
+        Timing(name, workload, (), error=errors[name])
         if name in errors
-        else Timing(name, case, tuple(times[name]), peaks[name])
+        else Timing(name, workload, tuple(times[name]), peaks[name])
         for name in steps
     ]
     medians = {timing.name: timing.median for timing in timings}
@@ -194,7 +155,7 @@ def _num_repeats(seconds: float, repeats: int) -> int:
 
 
 def _turns(num_repeats: Mapping[str, int]) -> list[str]:
-    """Who is timed when: once in each round, or in some rounds at even distances."""
+    """The order of the measurements: once in each round, or in some rounds at even distances."""
     rounds = max(num_repeats.values(), default=0)
     order = random.Random(0)
     turns = []

@@ -15,7 +15,7 @@ _DTYPES = (torch.float32, torch.float64, *_HALF)
 
 
 @dataclass(frozen=True)
-class Case:
+class Workload:
     """What a step works on: a batch of images, and the options of the pyramid.
 
     Args:
@@ -72,6 +72,12 @@ class Case:
     def prediction_bytes(self) -> int:
         """Memory of the prediction in bytes, the unit in which the memory of a step can be told."""
         return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def description(self) -> str:
+        """Shape of the prediction, options of the pyramid and dtype, on one line."""
+        shape = " x ".join(map(str, self.shape))
+        return f"{shape}, K = {self.num_orientations}, N = {self.num_levels}, {dtype_name(self.dtype)}"
 
     @property
     def compute_dtype(self) -> torch.dtype:

@@ -1,7 +1,7 @@
-"""Losses trained under equal conditions and compared: the paper's experiment, on any bundle and any data."""
+"""Losses trained under equal conditions and compared: the paper's comparison, on any bundle and any data."""
 
 from monai_cwmi.comparison.catalogue import Contestant, load_contestants
-from monai_cwmi.comparison.plan import Cell
+from monai_cwmi.comparison.cell_files import Cell
 from monai_cwmi.comparison.report import write_report
 from monai_cwmi.comparison.runner import Comparison, compare_losses
 

@@ -1,4 +1,4 @@
-"""One cell of a comparison: a loss trained on one fold with one seed, and its marks."""
+"""One cell of a comparison: a loss trained on one fold with one seed, and the scores of the model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,14 @@ from monai.networks.utils import get_state_dict
 from monai.utils import optional_import, set_determinism
 from torch.utils.data import RandomSampler
 
+from monai_cwmi.comparison.bundle_config import TRAINING_DATA, TRAINING_TRANSFORM, VALIDATION_DATA
+from monai_cwmi.comparison.cell_files import COSTS, EXAMPLE, ROWS, WEIGHTS
 from monai_cwmi.comparison.scoring import as_classes, class_indices, score
-from monai_cwmi.comparison.trained_bundle import TRAINING_DATA, TRAINING_TRANSFORM, VALIDATION_DATA, Bundle, open_bundle
+from monai_cwmi.comparison.trained_bundle import open_bundle
+from monai_cwmi.comparison.training_spec import Training
 from monai_cwmi.training import EpochSeeder, KeepBest
 
 resource, _ON_UNIX = optional_import("resource")
-
-SPEC, ROWS, COSTS, EXAMPLE, WEIGHTS = "cell.json", "rows.csv", "costs.json", "example.npz", "model.pt"
 
 
 def run_cell(folder: Path) -> None:
@@ -38,31 +38,30 @@ def run_cell(folder: Path) -> None:
     Args:
         folder: Holds ``cell.json``; receives ``rows.csv``, ``costs.json`` and ``example.npz``.
     """
-    spec = json.loads((folder / SPEC).read_text())
-    torch.set_num_threads(spec["threads"])
-    bundle = Bundle(**spec["bundle"])
-    costs = _train(bundle, spec, folder)
-    rows, example = _test(bundle, spec, folder)
+    training = Training.read(folder)
+    torch.set_num_threads(training.threads)
+    costs = _train(training, folder)
+    rows, example = _test(training, folder)
     (folder / WEIGHTS).unlink(missing_ok=True)
-    np.savez_compressed(folder / EXAMPLE, **example, seed=spec["seed"], fold=spec["fold"])
-    key = {name: spec[name] for name in ("loss", "seed", "fold")}
+    np.savez_compressed(folder / EXAMPLE, **example, seed=training.seed, fold=training.fold)
+    key = {"loss": training.loss, "seed": training.seed, "fold": training.fold}
     pd.DataFrame([key | row for row in rows]).to_csv(folder / ROWS, index=False)
     (folder / COSTS).write_text(json.dumps(key | costs, indent=1) + "\n")
 
 
-def _train(bundle: Bundle, spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _train(training: Training, folder: Path) -> dict[str, Any]:
     overrides = {
-        TRAINING_DATA: spec["sections"]["training"],
-        VALIDATION_DATA: spec["sections"]["validation"],
-        spec["loss_id"]: spec["loss_config"],
+        TRAINING_DATA: training.sections["training"],
+        VALIDATION_DATA: training.sections["validation"],
+        training.loss_id: training.loss_config,
     }
-    workflow = open_bundle(bundle, overrides)
-    if spec["maps"]:
+    workflow = open_bundle(training.bundle, overrides)
+    if training.maps:
         own = workflow.parser.get(TRAINING_TRANSFORM)
         target = "monai_cwmi.comparison.trained_bundle.with_maps"
-        workflow.parser[TRAINING_TRANSFORM] = {"_target_": target, "transform": own, "maps": spec["maps"]}
+        workflow.parser[TRAINING_TRANSFORM] = {"_target_": target, "transform": own, "maps": training.maps}
         workflow.initialize()
-    set_determinism(spec["seed"])
+    set_determinism(training.seed)
     for name in ("network_def", "network"):  # first of all: a loss may draw random numbers when it is made
         if name in workflow.parser:
             workflow.parser.get_parsed_content(name)
@@ -70,11 +69,11 @@ def _train(bundle: Bundle, spec: Mapping[str, Any], folder: Path) -> dict[str, A
     if isinstance(getattr(evaluator.data_loader, "sampler", None), RandomSampler):
         raise ValueError("validate#dataloader shuffles the images, so nobody could say which prediction is whose.")
     record = _Record(trainer)
-    EpochSeeder(spec["seed"]).attach(trainer)
-    loss = workflow.parser.get_parsed_content(spec["loss_id"])
-    check = partial(_check_classes, foreground=spec["foreground"], loss=loss, num_maps=len(spec["maps"]))
+    EpochSeeder(training.seed).attach(trainer)
+    loss = workflow.parser.get_parsed_content(training.loss_id)
+    check = partial(_check_classes, foreground=training.foreground, loss=loss, num_maps=len(training.maps))
     trainer.add_event_handler(IterationEvents.FORWARD_COMPLETED, check)
-    for attribute, epochs in spec["starts"].items():
+    for attribute, epochs in training.starts.items():
         _start_later(loss, attribute, epochs * trainer.state.max_epochs if epochs < 1 else epochs).attach(trainer)
     KeepBest(evaluator, trainer.network, folder / WEIGHTS, patience=sys.maxsize).attach(trainer)
     workflow.run()
@@ -87,7 +86,7 @@ def _train(bundle: Bundle, spec: Mapping[str, Any], folder: Path) -> dict[str, A
         "validation": float(evaluator.state.best_metric) if is_best else None,
         "epochs": trainer.state.epoch,
         "device": str(trainer.state.device),
-        "threads": spec["threads"],
+        "threads": training.threads,
     }
 
 
@@ -138,12 +137,12 @@ class _Record:
         self.last = time.perf_counter()
 
 
-def _test(bundle: Bundle, spec: Mapping[str, Any], folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    cases = spec["sections"]["test"]
-    workflow = open_bundle(bundle, {VALIDATION_DATA: cases, spec["loss_id"]: spec["loss_config"]})
+def _test(training: Training, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    cases = training.sections["test"]
+    workflow = open_bundle(training.bundle, {VALIDATION_DATA: cases, training.loss_id: training.loss_config})
     evaluator = workflow.evaluator
     evaluator.network.load_state_dict(torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True))
-    ignored = f"{spec['loss_id']}#ignore_index"
+    ignored = f"{training.loss_id}#ignore_index"
     ignore_index = workflow.parser.get_parsed_content(ignored) if ignored in workflow.parser else None
     names = image_names(cases)
     rows: list[dict[str, Any]] = []
@@ -156,9 +155,9 @@ def _test(bundle: Bundle, spec: Mapping[str, Any], folder: Path) -> tuple[list[d
         for output in engine.state.output:
             prediction, target = (_plain(output[key]) for key in ("pred", "label"))
             scored = as_classes(prediction, target, engine.state.num_classes, ignore_index)
-            marks = score(scored, foreground=spec["foreground"], component_value=spec["component_value"])
+            scores = score(scored, foreground=training.foreground, component_value=training.component_value)
             name = names[len(rows)]
-            rows.append({"image": name, **marks})
+            rows.append({"image": name, **scores})
             if not example:
                 classes, truth = class_indices(scored)
                 image = _plain(output["image"]).numpy().astype(np.float32)

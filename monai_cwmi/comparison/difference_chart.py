@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from monai_cwmi.comparison.paired_tests import LEVEL, METRICS
+from monai_cwmi.comparison.paired_tests import LEVEL
+from monai_cwmi.comparison.reported_metrics import METRICS
 
 _COLUMNS, _PANEL, _DPI = 5, 2.7, 100  # panels side by side, inches, pixels for each
 _SURE, _UNSURE = "#e07b00", "#5b8fb9"
@@ -56,17 +57,17 @@ def draw_differences(differences: pd.DataFrame, path: Path) -> Path:
 
 
 def _draw_panel(ax: Axes, group: pd.DataFrame) -> None:
-    for place, row in group.iterrows():
+    for index, row in group.iterrows():
         if np.isnan(row["advantage"]):
-            text = ax.annotate("no pairs", (0.5, place), xycoords=("axes fraction", "data"), ha="center", va="center")
+            text = ax.annotate("no pairs", (0.5, index), xycoords=("axes fraction", "data"), ha="center", va="center")
             text.set_fontsize(_FONT - 1)
         elif np.isnan(row["low"]):
-            ax.plot(row["advantage"], place, "x", color=_UNSURE)
+            ax.plot(row["advantage"], index, "x", color=_UNSURE)
         else:
             is_sure = row["p_holm"] < LEVEL
             colour = _SURE if is_sure else _UNSURE
-            ax.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
-            ax.plot(row["advantage"], place, "o", color=colour, markerfacecolor=colour if is_sure else "white")
+            ax.plot([row["low"], row["high"]], [index, index], color=colour, linewidth=2, solid_capstyle="butt")
+            ax.plot(row["advantage"], index, "o", color=colour, markerfacecolor=colour if is_sure else "white")
     ax.axvline(0, color="black", linewidth=1)
     ax.set_yticks(range(len(group)), [" ".join(name.split()) for name in group["rival"]], parse_math=False)
     ax.set_ylim(len(group) - 0.5, -0.5)

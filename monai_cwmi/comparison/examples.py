@@ -1,4 +1,4 @@
-"""The same images as each loss has them segmented, with the errors marked."""
+"""The same images as the model of each loss segments them, with the errors in colour."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from monai_cwmi.comparison.scoring import UNLABELLED
+from monai_cwmi.comparison.cell_files import UNLABELLED
 from monai_cwmi.pictures.panels import fullest_slice, slices_at
 
 PER_LINE = 6  # losses side by side at most
@@ -54,7 +54,7 @@ def read_example(path: str | os.PathLike[str]) -> Example:
 
 
 def classify_errors(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """What is right and wrong of a prediction, pixel by pixel.
+    """Classify each pixel of a prediction as right or as one kind of error.
 
     Args:
         prediction: Class indices, of any shape.
@@ -132,9 +132,9 @@ def draw_examples(rows: Sequence[Mapping[str, Example]], path: Path) -> Path:
 def _plane(example: Example) -> Example:
     """An image as it is; of a volume the axial slice with most of the target."""
     labels = np.where(example.target == UNLABELLED, 0, example.target)
-    place = [fullest_slice(labels, axis) for axis in range(labels.ndim)]
+    position = [fullest_slice(labels, axis) for axis in range(labels.ndim)]
     image, target, prediction = (
-        [slices_at(array, place)[0] for array in arrays]
+        [slices_at(array, position)[0] for array in arrays]
         for arrays in (example.image, [example.target], [example.prediction])
     )
     return Example(example.title, np.stack(image), target[0], prediction[0])

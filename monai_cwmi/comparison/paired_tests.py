@@ -17,8 +17,8 @@ never taken smaller than with the largest of them alone. Degrees of freedom are 
 cross-validation an image belongs to one fold, and the networks of a seed differ from fold to fold; the sum stays
 without bias for folds of equal size.
 
-Simulated, the test at 5 % rejects a true null in at most 8 % of experiments with three or more seeds and in up to 13 %
-with two, which are few to judge all others by; it is the more careful, the smaller the effects of images and seeds are
+In simulations, the test at 5 % rejects a true null in at most 8 % of cases with three or more seeds, and in up to
+13 % with two, which are few to judge all others by. It is more careful where the effects of images and seeds are small
 beside the noise. It does not speak of other training sets than those of the folds, and it takes images as independent,
 which several of one patient are not.
 """
@@ -34,6 +34,8 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from monai_cwmi.comparison.reported_metrics import METRICS
+
 LEVEL = 0.05  # of the tests; the intervals hold the rest
 
 _COLUMNS = ["metric", "baseline", "rival", "advantage", "low", "high", "p", "p_holm", "df"]
@@ -42,47 +44,6 @@ _SAMPLED = {  # whether there are several images, and several seeds
     (True, True): "other images and seeds",
     (True, False): "other images",
     (False, True): "other seeds",
-}
-
-
-class Metric(NamedTuple):
-    """How a metric is written, and which way it is good.
-
-    Attributes:
-        title: Its name in tables.
-        higher_is_better: False for distances and errors.
-        digits: Decimals that are shown.
-        unit: Empty for pure numbers.
-    """
-
-    title: str
-    higher_is_better: bool
-    digits: int
-    unit: str = ""
-
-    @property
-    def heading(self) -> str:
-        """Title, unit and direction.
-
-        Example:
-            >>> METRICS["vi"].heading
-            'VI (bits) ↓'
-        """
-        unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.title}{unit} {'↑' if self.higher_is_better else '↓'}"
-
-
-METRICS = {
-    "miou": Metric("mIoU", True, 3),
-    "mdice": Metric("mDice", True, 3),
-    "vi": Metric("VI", False, 2, "bits"),
-    "ari": Metric("ARI", True, 3),
-    "mhd": Metric("HD", False, 2, "modified, px"),
-    "betti0": Metric("Betti 0 error", False, 1),
-    "betti1": Metric("Betti 1 error", False, 1),
-    "cldice": Metric("clDice", True, 3),
-    "assd": Metric("ASSD", False, 2, "px"),
-    "surface_dice": Metric("surface Dice", True, 3),
 }
 
 
@@ -147,7 +108,7 @@ def paired_differences(
         results: A row for each prediction, with the columns ``loss, seed, fold, image`` and the metrics.
         baseline: The loss.
         rivals: Those that it is compared with.
-        metrics: Names in :data:`METRICS`.
+        metrics: Names in :data:`monai_cwmi.comparison.reported_metrics.METRICS`.
 
     Returns:
         A row for each metric and rival. ``advantage`` is baseline minus rival, signed so that positive is in the

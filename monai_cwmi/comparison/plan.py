@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import reprlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
+from monai_cwmi.comparison.bundle_config import Bundle
 from monai_cwmi.comparison.catalogue import Contestant, describe, map_configs
-from monai_cwmi.comparison.cell import COSTS, ROWS
+from monai_cwmi.comparison.cell_files import COSTS, PLAN, ROWS, Cell, cell_folder
 from monai_cwmi.comparison.folds import Sections
-from monai_cwmi.comparison.paired_tests import METRICS
-from monai_cwmi.comparison.trained_bundle import Bundle
-
-PLAN = "plan.json"
-
-
-class Cell(NamedTuple):
-    """One training: a loss, a fold and a seed."""
-
-    loss: str
-    fold: int
-    seed: int
+from monai_cwmi.comparison.reported_metrics import METRICS
+from monai_cwmi.comparison.training_spec import Training
 
 
 @dataclass(frozen=True)
@@ -65,29 +55,21 @@ class Plan:
                 for loss in self.losses:
                     yield Cell(loss, fold, seed)
 
-    def specification(self, cell: Cell) -> dict[str, Any]:
+    def training(self, cell: Cell) -> Training:
         """All that one training needs to know."""
-        contestant = self.losses[cell.loss]
-        return {
+        contestant, config = self.losses[cell.loss], self.configs[cell.loss]
+        return Training(
             **cell._asdict(),
-            "bundle": asdict(self.bundle),
-            "loss_id": self.loss_id,
-            "loss_config": self.configs[cell.loss],
-            "maps": map_configs(contestant, self.configs[cell.loss], self.foreground),
-            "starts": contestant.starts,
-            "sections": self.sections[cell.fold],
-            "foreground": self.foreground,
-            "component_value": self.component_value,
-            "threads": self.threads,
-        }
-
-
-def cell_folder(out: Path, cell: Cell) -> Path:
-    """Where the results of a training are; it appears when they are complete."""
-    slug = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in cell.loss).strip(".")
-    if slug != cell.loss:  # "a b" is not to share a folder with "a_b"
-        slug += "-" + hashlib.sha256(cell.loss.encode()).hexdigest()[:8]
-    return out / "cells" / slug / f"fold{cell.fold}_seed{cell.seed}"
+            bundle=self.bundle,
+            loss_id=self.loss_id,
+            loss_config=config,
+            maps=map_configs(contestant, config, self.foreground),
+            starts=contestant.starts,
+            sections=self.sections[cell.fold],
+            foreground=self.foreground,
+            component_value=self.component_value,
+            threads=self.threads,
+        )
 
 
 def keep_plan(out: Path, plan: Plan, environment: dict[str, Any]) -> Plan:

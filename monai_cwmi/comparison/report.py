@@ -1,4 +1,4 @@
-"""What a comparison, finished or not, has come to: tables, pictures and a page to read."""
+"""The report of a comparison, finished or not: tables, pictures and an HTML page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
-from monai_cwmi.comparison.cell import EXAMPLE
+from monai_cwmi.comparison.cell_files import EXAMPLE, LOG, PLAN, Cell, cell_folder, partial_folder
 from monai_cwmi.comparison.difference_chart import draw_differences
 from monai_cwmi.comparison.examples import Example, draw_examples, read_example
-from monai_cwmi.comparison.paired_tests import METRICS, paired_differences
-from monai_cwmi.comparison.plan import PLAN, Cell, cell_folder
+from monai_cwmi.comparison.paired_tests import paired_differences
+from monai_cwmi.comparison.reported_metrics import METRICS
 from monai_cwmi.comparison.result_tables import advantage_table, cost_table, metric_table, to_latex, to_markdown
 
 IN_PAPER = ("miou", "mdice", "vi", "ari", "mhd")  # its Table 1
@@ -34,8 +34,8 @@ def write_report(folder: str | os.PathLike[str]) -> list[Path]:
     """Write the tables, the figures and the report of a comparison.
 
     These are ``table.md``, ``table.tex``, ``differences.csv``, ``differences.png``, ``examples.png`` and
-    ``report.html``. A comparison may be unfinished: what is there is reported, and what is missing is named. A picture
-    that would be empty is not written.
+    ``report.html``. A comparison may be unfinished: the report names what is missing. A picture that would be
+    empty is not written.
 
     Args:
         folder: A comparison's folder, with ``plan.json``, ``results.csv``, ``costs.csv`` and ``cells``.
@@ -131,8 +131,8 @@ def _missing(out: Path, cells: Sequence[Cell], results: pd.DataFrame) -> list[st
     lines = []
     for cell in cells:
         if cell not in done:
-            partial = cell_folder(out, cell).with_suffix(".partial")
-            state = f"failed or was interrupted, see {partial.relative_to(out) / 'log.txt'}"
+            partial = partial_folder(out, cell)
+            state = f"failed or was interrupted, see {partial.relative_to(out) / LOG}"
             state = state if partial.is_dir() else "has not been run"
             lines.append(f"{cell.loss}, fold {cell.fold}, seed {cell.seed}: {state}")
     return lines

@@ -9,14 +9,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from monai_cwmi.comparison.paired_tests import LEVEL, METRICS
+from monai_cwmi.comparison.paired_tests import LEVEL
+from monai_cwmi.comparison.reported_metrics import METRICS
 
 NOTHING = "n/a"
 _MINUS = "\N{MINUS SIGN}"
 
 
 class Entry(NamedTuple):
-    """What stands in a place of a table.
+    """One entry of a table.
 
     Attributes:
         text: The value.
@@ -53,7 +54,7 @@ def metric_table(results: pd.DataFrame, trainings: Mapping[str, int], metrics: S
     Args:
         results: A row for each prediction, with the columns ``loss, seed, fold`` and the metrics.
         trainings: For each loss the number of trainings that there should be.
-        metrics: Names in :data:`monai_cwmi.comparison.paired_tests.METRICS`.
+        metrics: Names in :data:`monai_cwmi.comparison.reported_metrics.METRICS`.
 
     Example::
 

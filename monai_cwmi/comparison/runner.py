@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import shutil
@@ -18,20 +17,19 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from monai_cwmi.benchmark.measurements import environment
+from monai_cwmi.benchmark.machine import environment
+from monai_cwmi.comparison.bundle_config import find_bundle, find_loss, read_bundle, read_sections
 from monai_cwmi.comparison.catalogue import load_contestants, loss_config
-from monai_cwmi.comparison.cell import SPEC
+from monai_cwmi.comparison.cell_files import LOG, Cell, cell_folder, partial_folder
 from monai_cwmi.comparison.folds import split_sections
-from monai_cwmi.comparison.plan import Cell, Plan, assemble, cell_folder, keep_plan
+from monai_cwmi.comparison.plan import Plan, assemble, keep_plan
 from monai_cwmi.comparison.report import write_report
-from monai_cwmi.comparison.trained_bundle import find_bundle, find_loss, read_bundle, read_sections
 
-LOG = "log.txt"
 _LINES_SHOWN = 3
 
 
 class Comparison(NamedTuple):
-    """What a comparison has come to.
+    """The outcome of a comparison.
 
     Attributes:
         out: Its folder.
@@ -58,11 +56,11 @@ def compare_losses(
     component_value: int = 0,
     workers: int | None = None,
 ) -> Comparison:
-    """Train a bundle with several losses and compare what comes out.
+    """Train a bundle with several losses and compare the models.
 
     Each loss is trained for each seed and fold, in a process of its own. For one seed and fold, all losses begin with
     the same weights and see the same batches with the same augmentation, and the epoch with the best validation is
-    kept. A call that is interrupted can be repeated: what is complete is not done again.
+    kept. A call that was interrupted can be repeated: trainings that are complete are not done again.
 
     Args:
         bundle: Folder of a MONAI bundle, of this package or another. Its training must name its parts as MONAI's
@@ -183,12 +181,11 @@ def _run_cell(
     running: set[subprocess.Popen[bytes]],
     stopped: threading.Event,
 ) -> str | None:
-    """Train in a process of its own; the last lines of its log if it fails."""
-    folder = cell_folder(out, cell)
-    partial = folder.with_name(folder.name + ".partial")
+    """Train in a process of its own. Returns the last lines of its log if it fails."""
+    partial = partial_folder(out, cell)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    (partial / SPEC).write_text(json.dumps(plan.specification(cell), indent=1) + "\n")
+    plan.training(cell).write(partial)
     variables = os.environ | {"OMP_NUM_THREADS": str(plan.threads)}
     if device is not None:
         variables["CUDA_VISIBLE_DEVICES"] = device
@@ -208,7 +205,7 @@ def _run_cell(
     if status:
         lines = (partial / LOG).read_text(errors="replace").strip().splitlines()
         return "\n".join([*lines[-_LINES_SHOWN:], f"(exit status {status}; see {partial / LOG})"])
-    partial.rename(folder)  # whole, or not there
+    partial.rename(cell_folder(out, cell))  # whole, or not there
     return None
 
 

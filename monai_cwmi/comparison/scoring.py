@@ -1,19 +1,16 @@
-"""One image's prediction against its target, by all metrics of the paper and some more."""
+"""Scores of one image: its prediction against its target, by all metrics that a comparison reports."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from monai.metrics import compute_average_surface_distance, compute_dice, compute_iou, compute_surface_dice
 from monai.networks import one_hot
 from torch import Tensor
 
-from monai_cwmi.metrics import functional
-
-UNLABELLED = 255
-SURFACE_TOLERANCE = 1.0  # of the surface Dice, in pixels
+from monai_cwmi.comparison.cell_files import UNLABELLED
+from monai_cwmi.comparison.reported_metrics import METRICS, Masks
 
 
 class Scored(NamedTuple):
@@ -22,7 +19,7 @@ class Scored(NamedTuple):
     Attributes:
         prediction: ``(1, C, spatial)``, true where the pixel is of the class.
         target: The same.
-        labelled: ``(1, 1, spatial)``, false where nobody knows.
+        labelled: ``(1, 1, spatial)``, false where there is no label.
     """
 
     prediction: Tensor
@@ -62,27 +59,13 @@ def score(scored: Scored, *, foreground: int, component_value: int) -> dict[str,
             as the paper does.
 
     Returns:
-        The metrics by name. They are infinite or NaN where they have no value, as a distance to nothing.
+        The metrics by their names in :data:`monai_cwmi.comparison.reported_metrics.METRICS`. They are infinite or NaN
+        where they have no value, as a distance to nothing.
     """
     prediction, target, labelled = scored
     inside, truth = (each[:, foreground : foreground + 1] for each in (prediction, target))
-    components: dict[str, Any] = {"component_value": component_value, "mask": labelled}
-    surface = {"include_background": True, "spacing": None}
-    distance = compute_average_surface_distance(inside.float(), truth.float(), symmetric=True, **surface)
-    surface_dice = compute_surface_dice(inside.float(), truth.float(), [SURFACE_TOLERANCE], **surface)
-    values = {
-        "miou": compute_iou(prediction.float(), target.float(), ignore_empty=False).mean(),
-        "mdice": compute_dice(prediction.float(), target.float(), ignore_empty=False).mean(),
-        "vi": functional.variation_of_information(inside, truth, **components),
-        "ari": functional.adjusted_rand_index(inside, truth, **components),
-        "mhd": functional.modified_hausdorff(inside, truth, mask=labelled),
-        "betti0": functional.betti_error(inside, truth, dimension=0, **components),
-        "betti1": functional.betti_error(inside, truth, dimension=1, **components),
-        "cldice": functional.cl_dice(inside, truth, mask=labelled),
-        "assd": distance,
-        "surface_dice": surface_dice,
-    }
-    return {name: value.item() for name, value in values.items()}
+    masks = Masks(prediction, target, inside, truth, labelled, component_value)
+    return {name: metric.compute(masks).item() for name, metric in METRICS.items()}
 
 
 def class_indices(scored: Scored) -> tuple[np.ndarray, np.ndarray]:

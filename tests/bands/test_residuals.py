@@ -89,8 +89,8 @@ def test_the_energy_of_levels_and_residuals_is_that_of_the_image(shape: tuple[in
 
 @pytest.mark.parametrize("noise", [0.3, 1e-2])
 def test_single_precision_keeps_the_error_of_a_good_prediction(noise: float) -> None:
-    # The high-pass band is a difference of sums; rounding is relative to the whole error, not to the image. The low-pass
-    # band is on a grid of 1 / 4**4 of the pixels, where energies are 4**4 times as large.
+    # The high-pass band is a difference of sums; rounding is relative to the whole error, not to the image. The
+    # low-pass band is on a grid of 1 / 4**4 of the pixels, where energies are 4**4 times as large.
     prediction, target = pair((64, 80))
     prediction = ((1 - noise) * target + noise * prediction).detach()
     spec = PyramidSpec(4, 4, True, "centred")

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from benchmark.test_measurements import GROWTHS, SMALL, TIMINGS
+from benchmark.made_up import GROWTHS, SMALL, TIMINGS
 from monai_cwmi.benchmark import Timing, cost_charts
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from benchmark.test_contestants import NAMES
-from monai_cwmi.benchmark import Timing, measure_speed, speed
+from monai_cwmi.benchmark import measure_speed, speed
 from monai_cwmi.benchmark.speed import _num_repeats, _turns, time_steps
-from monai_cwmi.benchmark.workload import Case
+from monai_cwmi.benchmark.workload import Workload
 
-CASE = Case(batch=1, size=(32, 32))
+WORKLOAD = Workload(batch=1, size=(32, 32))
 
 
 def test_every_contestant_is_measured_at_every_size() -> None:
@@ -23,7 +23,7 @@ def test_every_contestant_is_measured_at_every_size() -> None:
         assert floor.ratio == 1
         assert network.network_share == 1
         for timing in panel:
-            assert timing.case == panel[0].case
+            assert timing.workload == panel[0].workload
             assert not timing.error
             assert len(timing.times) == 3
             assert min(timing.times) <= timing.median <= max(timing.times)
@@ -31,14 +31,8 @@ def test_every_contestant_is_measured_at_every_size() -> None:
             assert timing.ratio == pytest.approx(timing.median / floor.median)
             assert timing.network_share == pytest.approx(timing.median / network.median)
             assert timing.peak_bytes > 0
-            assert timing.peak_multiple == timing.peak_bytes / (2 * 32 * timing.case.size[1] * 4)
-    assert {timing.case.size[1] for timing in timings} == {32, 48}
-
-
-def test_median_and_interquartile_range() -> None:
-    timing = Timing("five", CASE, (5.0, 1.0, 2.0, 4.0, 3.0))
-    assert timing.median == 3
-    assert timing.spread == 2
+            assert timing.peak_multiple == timing.peak_bytes / (2 * 32 * timing.workload.size[1] * 4)
+    assert {timing.workload.size[1] for timing in timings} == {32, 48}
 
 
 def test_the_others_go_on_when_one_raises() -> None:
@@ -54,7 +48,7 @@ def test_the_others_go_on_when_one_raises() -> None:
         raise ValueError("too small")
 
     steps = {"sometimes": sometimes, "never": never, "fine": lambda: time.sleep(1e-4)}
-    timings = {timing.name: timing for timing in time_steps(steps, CASE, 4, "test")}
+    timings = {timing.name: timing for timing in time_steps(steps, WORKLOAD, 4, "test")}
     assert list(timings) == list(steps)
     assert timings["sometimes"].error == "MemoryError: out of memory"
     assert timings["never"].error == "ValueError: too small"
@@ -94,7 +88,7 @@ def test_turns_are_spread_over_the_rounds() -> None:
 
 def test_it_works_without_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "_has_tqdm", False)
-    (timing,) = time_steps({"nothing": lambda: None}, CASE, 1, "test")
+    (timing,) = time_steps({"nothing": lambda: None}, WORKLOAD, 1, "test")
     assert len(timing.times) == 1
 
 

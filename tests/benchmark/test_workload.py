@@ -5,30 +5,35 @@ from typing import Any
 import pytest
 import torch
 
-from monai_cwmi.benchmark.workload import Case, default_device, dtype_name
+from monai_cwmi.benchmark.workload import Workload, default_device, dtype_name
 
 
 def test_shape_and_memory_of_the_prediction() -> None:
-    case = Case(batch=2, classes=3, size=(5, 7), dtype=torch.float64)
-    assert case.shape == (2, 3, 5, 7)
-    assert case.prediction_bytes == torch.empty(2, 3, 5, 7, dtype=torch.float64).nbytes
+    workload = Workload(batch=2, classes=3, size=(5, 7), dtype=torch.float64)
+    assert workload.shape == (2, 3, 5, 7)
+    assert workload.prediction_bytes == torch.empty(2, 3, 5, 7, dtype=torch.float64).nbytes
+
+
+def test_description() -> None:
+    workload = Workload(batch=2, classes=3, size=(5, 7, 9), num_levels=2, num_orientations=6, dtype=torch.bfloat16)
+    assert workload.description == "2 x 3 x 5 x 7 x 9, K = 6, N = 2, bfloat16"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 def test_half_precision_runs_in_autocast(dtype: torch.dtype) -> None:
-    case = Case(dtype=dtype)
+    workload = Workload(dtype=dtype)
     is_half = dtype.itemsize == 2
-    assert case.compute_dtype == (torch.float32 if is_half else dtype)
+    assert workload.compute_dtype == (torch.float32 if is_half else dtype)
     assert dtype_name(dtype) in str(dtype)
     assert not torch.is_autocast_enabled("cpu")
-    with case.autocast():
+    with workload.autocast():
         assert torch.is_autocast_enabled("cpu") == is_half
         if is_half:
             assert torch.get_autocast_dtype("cpu") == dtype
 
 
 def test_default_device_exists() -> None:
-    assert Case(device=default_device()).device == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert Workload(device=default_device()).device == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.mark.parametrize(
@@ -48,4 +53,4 @@ def test_default_device_exists() -> None:
 )
 def test_impossible_options_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Case(**options)
+        Workload(**options)

@@ -111,9 +111,9 @@ def test_impossible_comparisons_are_one_clear_line(
 ) -> None:
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "train.json").write_text("{}")
-    places = ["--bundle", str(tmp_path), "--out", str(tmp_path / "out")]
+    folders = ["--bundle", str(tmp_path), "--out", str(tmp_path / "out")]
     with pytest.raises(SystemExit) as error:
-        main([*COMPARE, *places, *options])
+        main([*COMPARE, *folders, *options])
     assert error.value.code == status
     last = capsys.readouterr().err
     assert message in last.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""A comparison's folder, made up."""
+"""Bundles and results of comparisons to test with."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from monai_cwmi.comparison.paired_tests import METRICS
-from monai_cwmi.comparison.plan import Cell, cell_folder
+from monai_cwmi.comparison.bundle_config import Bundle, find_bundle
+from monai_cwmi.comparison.cell_files import Cell, cell_folder
+from monai_cwmi.comparison.reported_metrics import METRICS
+
+from .foreign import write_bundle
 
 COUNTS = {"vi": 1.0, "mhd": 3.0, "betti0": 4.0, "betti1": 2.0, "assd": 1.5}  # of the size that such errors have
 
 MakeResults = Callable[..., Path]
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    """A bundle that others wrote."""
+    return find_bundle(write_bundle(tmp_path), (), {})
 
 
 @pytest.fixture
@@ -64,8 +73,8 @@ def _rows(cell: Cell, images: int, metrics: Sequence[str], better: float) -> lis
     for number in range(images):
         generator = np.random.default_rng([cell.fold, cell.seed, number, *cell.loss.encode()])
         share = 0.7 + better + 0.02 * generator.normal()
-        marks = {name: COUNTS[name] * (1 - share) * 4 if name in COUNTS else share for name in metrics}
-        rows.append({"loss": cell.loss, "seed": cell.seed, "fold": cell.fold, "image": f"{number}.png", **marks})
+        scores = {name: COUNTS[name] * (1 - share) * 4 if name in COUNTS else share for name in metrics}
+        rows.append({"loss": cell.loss, "seed": cell.seed, "fold": cell.fold, "image": f"{number}.png", **scores})
     return rows
 
 

@@ -9,7 +9,8 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from monai_cwmi.comparison.paired_tests import METRICS, estimate, paired_differences
+from monai_cwmi.comparison.paired_tests import estimate, paired_differences
+from monai_cwmi.comparison.reported_metrics import METRICS
 
 
 def _simulate(
@@ -27,8 +28,8 @@ def _simulate(
     )
 
 
-def _rejections(experiments: np.ndarray) -> float:
-    return float(np.mean([estimate(each).p < 0.05 for each in experiments]))
+def _rejections(runs: np.ndarray) -> float:
+    return float(np.mean([estimate(each).p < 0.05 for each in runs]))
 
 
 def test_variance_is_that_of_the_analysis_of_variance() -> None:
@@ -94,10 +95,10 @@ def test_without_pairs_there_is_nothing() -> None:
     ],
 )
 def test_a_true_null_is_rejected_as_rarely_as_is_said(images: int, seeds: int, effects: dict[str, float]) -> None:
-    experiments = _simulate(1500, images, seeds, **effects)
-    assert _rejections(experiments) < 0.085  # 7 % and two standard errors of a share in so many runs
+    runs = _simulate(1500, images, seeds, **effects)
+    assert _rejections(runs) < 0.085  # 7 % and two standard errors of a share in so many runs
     if {"seed", "network"} & effects.keys():
-        naive = stats.ttest_1samp(experiments.reshape(len(experiments), -1), 0, axis=1).pvalue
+        naive = stats.ttest_1samp(runs.reshape(len(runs), -1), 0, axis=1).pvalue
         assert np.mean(naive < 0.05) > 0.2
 
 

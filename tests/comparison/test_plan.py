@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from monai_cwmi.comparison.catalogue import Contestant
-from monai_cwmi.comparison.paired_tests import METRICS
-from monai_cwmi.comparison.plan import Cell, Plan, assemble, cell_folder, keep_plan
-from monai_cwmi.comparison.trained_bundle import Bundle
+from monai_cwmi.comparison.bundle_config import Bundle
+from monai_cwmi.comparison.catalogue import Contestant, load_contestants
+from monai_cwmi.comparison.cell_files import Cell, cell_folder
+from monai_cwmi.comparison.plan import Plan, assemble, keep_plan
+from monai_cwmi.comparison.reported_metrics import METRICS
 
 
 def make_plan(*losses: str, seeds: tuple[int, ...] = (0, 1)) -> Plan:
@@ -39,20 +40,6 @@ def complete(out: Path, cell: Cell) -> None:
     (folder / "costs.json").write_text(json.dumps(key | {"seconds_per_epoch": 1.0}))
 
 
-@pytest.mark.parametrize("name", ["CE", "Skea-topo", "a_b", "v1.2"])
-def test_a_plain_name_is_the_folder(name: str) -> None:
-    assert cell_folder(Path("out"), Cell(name, 1, 2)) == Path("out/cells", name, "fold1_seed2")
-
-
-def test_no_two_losses_share_a_folder_and_none_is_elsewhere() -> None:
-    names = ["a b", "a_b", "a/b", "a\\b", "..", ".", "a.", "a", "_", "../a", "\u03b1"]
-    folders = [cell_folder(Path("out"), Cell(name, 0, 0)) for name in names]
-    assert len(set(folders)) == len(names)
-    for folder in folders:
-        assert folder.parent.parent == Path("out/cells")
-        assert folder.parent.name not in ("", ".", "..")
-
-
 def test_a_plan_adds_to_the_one_before(tmp_path: Path) -> None:
     keep_plan(tmp_path, make_plan("CE", "CWMI"), {})
     whole = keep_plan(tmp_path, make_plan("Dice", "CWMI", seeds=(1, 4)), {})
@@ -78,6 +65,23 @@ def test_a_plan_that_contradicts_the_one_before(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=f"holds a comparison with other settings: {message}"):
             keep_plan(tmp_path, changed, {})
     assert (tmp_path / "plan.json").read_bytes() == before
+
+
+def test_a_training_has_what_its_cell_needs() -> None:
+    name = "Skea-topo"
+    contestant = load_contestants([name])[name]
+    own = {"_target_": "monai_cwmi.CWMILoss", "ignore_index": 7}
+    sections = [{"test": [{"image": f"{fold}.png"}]} for fold in range(2)]
+    losses, configs = {name: contestant}, {name: own}
+    plan = replace(make_plan("CE"), losses=losses, configs=configs, sections=sections, foreground=3, component_value=1)
+    training = plan.training(Cell(name, 1, 4))
+    assert (training.loss, training.fold, training.seed) == (name, 1, 4)
+    assert (training.bundle, training.loss_id, training.loss_config) == (plan.bundle, "loss", own)
+    assert training.sections == sections[1]
+    assert training.starts == {"lambda_boundary": 0.4}
+    assert (training.foreground, training.component_value, training.threads) == (3, 1, 1)
+    # The map is told which class is the foreground, and which pixels have no label.
+    assert training.maps == [contestant.maps[0] | {"foreground": 3, "ignore_index": 7}]
 
 
 def test_results_are_in_the_order_of_the_plan_whenever_cells_were_complete(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from comparison.conftest import MakeResults
 from monai_cwmi.comparison import write_report
-from monai_cwmi.comparison.paired_tests import METRICS, paired_differences
-from monai_cwmi.comparison.plan import Cell, cell_folder
+from monai_cwmi.comparison.cell_files import Cell, cell_folder
+from monai_cwmi.comparison.paired_tests import paired_differences
+from monai_cwmi.comparison.reported_metrics import METRICS
 
 FEW = ["miou", "betti0"]  # draw faster
 

@@ -25,8 +25,8 @@ def _results(values: dict[str, list[list[float]]], metric: str = "miou") -> pd.D
     rows = [
         (loss, seed, 0, f"{image}.png", value)
         for loss, trainings in values.items()
-        for seed, marks in enumerate(trainings)
-        for image, value in enumerate(marks)
+        for seed, scores in enumerate(trainings)
+        for image, value in enumerate(scores)
     ]
     return pd.DataFrame(rows, columns=["loss", "seed", "fold", "image", metric])
 

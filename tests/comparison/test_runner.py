@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from monai_cwmi.commands.options import LEFT_OUT
 from monai_cwmi.comparison import compare_losses
-from monai_cwmi.comparison.paired_tests import METRICS
+from monai_cwmi.comparison.reported_metrics import METRICS
 
 from .foreign import write_bundle
 

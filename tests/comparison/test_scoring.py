@@ -15,13 +15,13 @@ PREDICTION[:, 5:20, 4:20] = 1
 PREDICTION[:, 9:15, 8:16] = 0
 
 
-def marks(prediction: torch.Tensor, target: torch.Tensor, **options: int) -> dict[str, float]:
+def scores(prediction: torch.Tensor, target: torch.Tensor, **options: int) -> dict[str, float]:
     scored = as_classes(prediction, target, 2, options.pop("ignore_index", None))
     return score(scored, **{"foreground": 1, "component_value": 0} | options)
 
 
 def test_a_perfect_prediction() -> None:
-    values = marks(TARGET, TARGET)
+    values = scores(TARGET, TARGET)
     best = {"miou": 1, "mdice": 1, "ari": 1, "cldice": 1, "surface_dice": 1}
     assert values == {name: best.get(name, 0) for name in values}
 
@@ -29,7 +29,7 @@ def test_a_perfect_prediction() -> None:
 def test_overlap_is_the_mean_over_classes() -> None:
     prediction, target = PREDICTION.bool().numpy(), TARGET.bool().numpy()
     both = [(prediction == value, target == value) for value in (False, True)]
-    values = marks(PREDICTION, TARGET)
+    values = scores(PREDICTION, TARGET)
     assert values["miou"] == pytest.approx(np.mean([(p & t).sum() / (p | t).sum() for p, t in both]))
     assert values["mdice"] == pytest.approx(np.mean([2 * (p & t).sum() / (p.sum() + t.sum()) for p, t in both]))
 
@@ -37,9 +37,9 @@ def test_overlap_is_the_mean_over_classes() -> None:
 def test_components_are_the_foregrounds_or_those_between() -> None:
     gap = PREDICTION.clone()
     gap[:, 5:9, 12] = 0  # the hole is open now
-    assert marks(gap, TARGET, component_value=0)["betti0"] == 1  # hole and surroundings are one
-    assert marks(gap, TARGET, component_value=1)["betti0"] == 0
-    assert marks(gap, TARGET, component_value=1)["betti1"] == 1
+    assert scores(gap, TARGET, component_value=0)["betti0"] == 1  # hole and surroundings are one
+    assert scores(gap, TARGET, component_value=1)["betti0"] == 0
+    assert scores(gap, TARGET, component_value=1)["betti1"] == 1
 
 
 @pytest.mark.parametrize("as_one_hot", [True, False])
@@ -51,25 +51,25 @@ def test_unlabelled_pixels_do_not_count(as_one_hot: bool) -> None:
     for value in (0, 1):
         prediction = PREDICTION.clone()
         prediction[:, :, 12:] = value
-        results.append(marks(prediction, one_hot, ignore_index=2))
+        results.append(scores(prediction, one_hot, ignore_index=2))
     assert results[0] == results[1]
-    assert results[0]["mdice"] == pytest.approx(marks(PREDICTION[..., :12], TARGET[..., :12])["mdice"])
+    assert results[0]["mdice"] == pytest.approx(scores(PREDICTION[..., :12], TARGET[..., :12])["mdice"])
 
 
 def test_one_hot_channels_and_indices_agree() -> None:
     channels = torch.cat([1 - PREDICTION, PREDICTION])
-    assert marks(channels, TARGET) == marks(PREDICTION, torch.cat([1 - TARGET, TARGET]))
+    assert scores(channels, TARGET) == scores(PREDICTION, torch.cat([1 - TARGET, TARGET]))
 
 
 def test_a_prediction_without_foreground() -> None:
-    values = marks(torch.zeros_like(TARGET), TARGET)
+    values = scores(torch.zeros_like(TARGET), TARGET)
     assert values["mhd"] == values["assd"] == float("inf")
     assert values["cldice"] == 0
 
 
 def test_volumes() -> None:
     target, prediction = (each[..., None].expand(1, 24, 24, 5) for each in (TARGET, PREDICTION))
-    flat, deep = marks(PREDICTION, TARGET), marks(prediction, target)
+    flat, deep = scores(PREDICTION, TARGET), scores(prediction, target)
     assert deep["mdice"] == pytest.approx(flat["mdice"])
     assert deep["ari"] == pytest.approx(flat["ari"], abs=0.01)  # chance agreement depends on the number of voxels
 

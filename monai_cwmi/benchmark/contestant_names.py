@@ -1,0 +1,11 @@
+"""Names of what is measured, apart from :mod:`.contestants` so that tables and charts do not import any loss."""
+
+FLOOR = "floor: 2 rfftn + 1 irfftn"
+INFORMATION = "mutual information alone"
+CWMI = "CWMILoss"
+CWMI_REAL = "CWMILoss, real pyramid"
+CWMI_COMPILED = "CWMILoss, compiled"
+CWMI_SLICES = "CWMILoss, axial slices"
+CWMI_PLANES = "CWMILoss, three planes"
+TEXTBOOK = "CWMI from subband images"
+NETWORK = "training step of a network"

@@ -24,7 +24,7 @@ endif
 endif
 endif
 
-.PHONY: train test check docs linkcheck dist clean
+.PHONY: train test check bundles docs linkcheck dist clean
 
 ## Fetch a bundle's real data, train, label the held-out images, evaluate, and draw the pictures.
 train: $(VENV)/.bundle,clinic-installed
@@ -53,6 +53,10 @@ check: $(VENV)/.dev-installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+## Write the configuration files of all bundles from what tools/bundles says of each.
+bundles: $(VENV)/.bundle-installed
+	$(VENV)/bin/python tools/bundles/render.py
 
 # Sphinx, with a warning for each reference that leads nowhere, and every warning an error.
 SPHINX = $(VENV)/bin/python -m sphinx --nitpicky --fail-on-warning --keep-going --quiet

@@ -29,9 +29,9 @@ def sorted_spectrum(image: Tensor, tables: Tables, room: Tensor, low: Tensor) ->
     """
     spectrum = torch.fft.rfftn(image, dim=_spatial(image), norm="ortho").flatten(1)
     spectrum[:, 0] = 0  # what fills up the blocks counts nothing
-    indices = tables.indices.expand(len(image), -1)
-    for part, out in zip(torch.view_as_real(spectrum).unbind(-1), room, strict=True):
-        torch.gather(part, 1, indices, out=out[:, : len(tables.indices)])
+    # Both parts at once: a gather takes its time over addresses, not over what lies there.
+    ordered = torch.view_as_real(spectrum.gather(1, tables.indices.expand(len(image), -1)))  # (M, Q, 2)
+    room[..., : len(tables.indices)].copy_(ordered.movedim(-1, 0))
     if low.numel():
         low.copy_(torch.view_as_real(spectrum[:, tables.lowpass_indices]).movedim(-1, 0))
     return in_blocks(room, tables)
@@ -109,7 +109,7 @@ def pair_factors(grad: Tensor, c: Tensor) -> Tensor:
 
 
 def add_lowpass(half_space: Tensor, factors: Tensor, low: Tensor, tables: Tables) -> None:
-    """Add the gradient of the sums over the low-pass band to a half space ``(M, frequencies, 2)``.
+    """Add the gradient of the sums over the low-pass band to a half space ``(M, frequencies)``.
 
     Args:
         half_space: Changed in place.
@@ -118,7 +118,7 @@ def add_lowpass(half_space: Tensor, factors: Tensor, low: Tensor, tables: Tables
         tables: The tables.
     """
     u, v = 0.5 * factors.to(low.dtype)[..., None] * tables.lowpass_weights.to(low.dtype)  # (M, R) each
-    half_space.index_add_(1, tables.lowpass_indices, (u * low[0] + v * low[1]).movedim(0, -1))
+    half_space.index_add_(1, tables.lowpass_indices, torch.complex(*(u * low[0] + v * low[1])))
 
 
 def with_pixel_terms(
@@ -157,19 +157,19 @@ def gradient_spectrum(harmonics: Tensor, c: Tensor, p: Tensor, d: Tensor, tables
 
 
 def unsorted(spectrum: Tensor, tables: Tables, shape: tuple[int, ...]) -> Tensor:
-    """The transpose of the sorting: spectra ``(2, M, Q)`` to the half space ``(M, frequencies, 2)``."""
-    half_space = spectrum.new_zeros(spectrum.shape[1], math.prod(shape[:-1]) * (shape[-1] // 2 + 1), 2)
-    odd, even = tables.indices[: tables.num_odd], tables.indices[tables.num_odd :]
-    for part, ordered in zip(half_space.unbind(-1), spectrum, strict=True):
-        part.scatter_(1, odd.expand(len(part), -1), ordered[:, : tables.num_odd])
-        even_indices = even.expand(len(part), -1)
-        part.scatter_(1, even_indices, part.gather(1, even_indices).add_(ordered[:, tables.num_odd :]))
+    """The transpose of the sorting: spectra ``(2, M, Q)`` to the half space, complex ``(M, frequencies)``."""
+    frequencies = math.prod(shape[:-1]) * (shape[-1] // 2 + 1)
+    ordered = torch.complex(*spectrum)  # (M, Q)
+    half_space = ordered.new_zeros(len(ordered), frequencies)
+    odd, even = (indices.expand(len(ordered), -1) for indices in tables.indices.tensor_split([tables.num_odd]))
+    half_space.scatter_(1, odd, ordered[:, : tables.num_odd])
+    half_space.scatter_(1, even, half_space.gather(1, even).add_(ordered[:, tables.num_odd :]))
     return half_space
 
 
 def image_of(half_space: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The transpose of the transform: half spaces ``(M, frequencies, 2)`` to images ``(M, H, W)``."""
-    half_space = torch.view_as_complex(half_space).unflatten(1, (*shape[:-1], shape[-1] // 2 + 1))
+    """The transpose of the transform: half spaces ``(M, frequencies)`` to images ``(M, H, W)``."""
+    half_space = half_space.unflatten(1, (*shape[:-1], shape[-1] // 2 + 1))
     half_space[..., 0] *= 2  # the inverse transform counts all other columns twice
     return torch.fft.irfftn(half_space, s=shape, dim=_spatial(half_space), norm="ortho")
 

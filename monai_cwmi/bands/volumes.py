@@ -83,6 +83,8 @@ def mean_over_slices(values: Tensor, counted: Tensor) -> Tensor:
 
 def mean_over_views(values: Sequence[Tensor]) -> Tensor:
     """Mean of values ``(N_v, B, C)``, at each level over the views that have it, ``(max N_v, B, C)``."""
+    if len(values) == 1:
+        return values[0]
     levels = [[v[n] for v in values if len(v) > n] for n in range(max(len(v) for v in values))]
     if not levels:
         return values[0]

@@ -98,33 +98,37 @@ class _LogDets(torch.autograd.Function):
     def forward(
         ctx: Any, matrices: Tensor, coefficient: Tensor, alpha: float, rounding: float
     ) -> tuple[Tensor, Tensor]:
-        prediction, residual = matrices[:2]
-        cross = torch.complex(matrices[2], matrices[3]) if len(matrices) == 4 else matrices[2]
-        c = coefficient[..., None, None]
-        target = residual + c * (matrices[2] + matrices[2].mT) + c.square() * prediction  # of d + c p
+        # One batch of M matrices: small operations cost their start, and a product of more axes is several of them.
+        shape = coefficient.shape
+        prediction, remainder, real, *imaginary = matrices.flatten(1, -3)  # (M, F, F) each
+        cross = torch.complex(real, *imaginary) if imaginary else real
+        c = coefficient.reshape(-1, 1, 1)
+        target = (remainder + c * (real + real.mT)).addcmul_(c.square(), prediction)  # of d + c p
         identity = torch.eye(target.shape[-1], dtype=target.dtype, device=target.device)
-        null_prediction, null_target = _null_ridge(torch.stack((prediction, target)), alpha, rounding)
+        null_prediction, null_target = _null_ridge(torch.cat((prediction, target)), identity, alpha, rounding).chunk(2)
 
-        conditional, b = _conditional_covariance(prediction, residual, cross, c * identity, alpha, null_prediction)
+        conditional, b = _conditional_covariance(
+            prediction, remainder, cross, c, alpha * identity + null_prediction, c * identity, alpha
+        )
 
         # Lest rounding errors count as information, the same ridge is added to both. The errors mostly average out, so
         # that a fortieth of their bound will nearly always do; where not, take it whole.
-        common = rounding * _trace(residual) * identity
+        common = rounding * _trace(remainder) * identity
         ridges = torch.stack((null_target + common / 40, null_target + common))
         factors, info = torch.linalg.cholesky_ex(torch.stack((conditional, target.to(cross.dtype)))[:, None] + ridges)
-        log_dets = 2 * factors.diagonal(dim1=-2, dim2=-1).real.log().sum(-1)  # (2, 2, N, B, C)
-        is_definite = info[0, 0] == 0  # (N, B, C)
+        log_dets = 2 * factors.diagonal(dim1=-2, dim2=-1).real.log().sum(-1)  # (2, 2, M)
+        is_definite = info[0, 0] == 0  # (M,)
 
         factor, larger_factor = factors[0]
-        factor = torch.where(is_definite[..., None, None], factor, larger_factor)
+        factor = torch.where(is_definite[:, None, None], factor, larger_factor)
         root = torch.linalg.solve_triangular(factor, identity.to(factor.dtype), upper=False)
-        inverse = root.mH @ root  # of C with its ridge
-        weighted = inverse @ b
-        parts = [(b.mH @ weighted).real, inverse.real, -2 * weighted.real]
-        if cross.is_complex():
+        inverse = torch.bmm(root.mH, root)  # of C with its ridge
+        weighted = torch.bmm(inverse, b)
+        parts = [torch.bmm(b.mH, weighted).real, inverse.real, -2 * weighted.real]
+        if imaginary:
             parts.append(-2 * weighted.imag)
-        ctx.save_for_backward(torch.stack(parts))
-        conditional_entropy, own = torch.where(is_definite, log_dets[:, 0], log_dets[:, 1])
+        ctx.save_for_backward(torch.stack(parts).view(matrices.shape))
+        conditional_entropy, own = torch.where(is_definite, log_dets[:, 0], log_dets[:, 1]).view(2, *shape)
         ctx.mark_non_differentiable(own)
         return conditional_entropy, own
 
@@ -136,33 +140,42 @@ class _LogDets(torch.autograd.Function):
 
 
 def _conditional_covariance(
-    prediction: Tensor, residual: Tensor, cross: Tensor, c: Tensor, alpha: float, null_ridge: Tensor
+    prediction: Tensor, remainder: Tensor, cross: Tensor, c: Tensor, noise: Tensor, shift: Tensor, alpha: float
 ) -> tuple[Tensor, Tensor]:
-    r"""``C``, and the ridge regression ``B`` of the residual on the prediction; that of the target is ``B + c I``.
+    r"""``C``, and the ridge regression ``B`` of the remainder on the prediction; that of the target is ``B + c I``.
 
     :math:`C` is the covariance of what the regression leaves of the target, plus :math:`\alpha (B + cI)(B + cI)^H`. In
     this form nothing large cancels, and as ``B`` minimises it, an error in ``B`` counts squared only, and its gradient,
     zero at the minimum, is left out.
+
+    Args:
+        prediction: ``G_PP``, ``(M, F, F)``.
+        remainder: ``G_DD``.
+        cross: ``G_DP``.
+        c: ``(M, 1, 1)``.
+        noise: The ridge of the regression, with that of directions without any prediction.
+        shift: ``c I``.
+        alpha: The ridge alone.
     """
-    noise = alpha * torch.eye(c.shape[-1], dtype=c.dtype, device=c.device) + null_ridge
-    b = (cross - c @ noise) @ torch.linalg.inv_ex(prediction + noise).inverse.to(cross.dtype)
-    explained = b @ cross.mH
-    unexplained = residual - explained - explained.mH + b @ prediction.to(b.dtype) @ b.mH
-    return unexplained + alpha * (b + c) @ (b + c).mH, b
+    b = torch.bmm(cross - c * noise, torch.linalg.inv_ex(prediction + noise).inverse.to(cross.dtype))
+    explained = torch.bmm(b, cross.mH)
+    unexplained = torch.baddbmm(remainder - explained - explained.mH, torch.bmm(b, prediction.to(b.dtype)), b.mH)
+    of_target = b + shift
+    return torch.baddbmm(unexplained, of_target, of_target.mH, alpha=alpha), b
 
 
-def _null_ridge(matrix: Tensor, alpha: float, rounding: float) -> Tensor:
-    """A ridge for the directions in which a covariance matrix holds nothing but its rounding error ``r``.
+def _null_ridge(matrix: Tensor, identity: Tensor, alpha: float, rounding: float) -> Tensor:
+    """A ridge for the directions in which covariance matrices ``(M, F, F)`` hold nothing but their rounding error.
 
-    ``r (r (G + r I)^-1)^4`` is ``r`` there and vanishes where the matrix does hold something, so that the conditional
-    covariance of a near-perfect prediction, smaller than ``r`` by far, keeps its value. What is small against
-    ``alpha``, the scale of what counts as information, counts as nothing too.
+    With ``r`` that error, ``r (r (G + r I)^-1)^4`` is ``r`` there and vanishes where the matrix does hold something, so
+    that the conditional covariance of a near-perfect prediction, smaller than ``r`` by far, keeps its value. What is
+    small against ``alpha``, the scale of what counts as information, counts as nothing too.
     """
-    identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     floor = 20 * rounding * alpha
     r = rounding * _trace(matrix) + floor
-    inverse = torch.linalg.inv_ex(matrix + r * identity).inverse
-    return r * torch.linalg.matrix_power(r * inverse, 4) + floor * identity
+    share = r * torch.linalg.inv_ex(torch.addcmul(matrix, r, identity)).inverse
+    squared = torch.bmm(share, share)
+    return torch.addcmul(floor * identity, r, torch.bmm(squared, squared))
 
 
 def _trace(matrix: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from monai_cwmi import SteerablePyramid
+from monai_cwmi.bands.spectral import spectral_moments
 from monai_cwmi.functional import mutual_information
 from monai_cwmi.metrics import information_by_level, structure_sizes
 
@@ -165,3 +166,21 @@ def test_bad_arguments() -> None:
         information_by_level(image, image, num_levels=0)
     with pytest.raises(ValueError, match="spacing must be 2 positive"):
         structure_sizes(4, 2, spacing=(1, 0))
+
+
+def test_moments_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments)
+        return spectral_moments(*arguments, **options)
+
+    monkeypatch.setattr("monai_cwmi.functional.spectral_moments", counted)
+    target = torch.zeros(2, 1, 32, 32)
+    target[..., 8:24, 8:24] = 1
+    prediction = 0.5 * target + 0.2
+    levels = information_by_level(prediction, target)
+    assert len(calls) == 1
+    pair = prediction.double(), target.double()
+    torch.testing.assert_close(levels.information, mutual_information(*pair))
+    torch.testing.assert_close(levels.bound, mutual_information(pair[1], pair[1]))

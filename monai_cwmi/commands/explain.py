@@ -42,7 +42,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draw, and say what is kept of each class."""
+    """Draw, and say how much of each class is explained."""
     try:
         from monai_cwmi.explanation import explain
     except ImportError as error:

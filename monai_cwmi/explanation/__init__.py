@@ -1,29 +1,29 @@
-"""What the loss sees: bands of target and prediction, what is kept at each scale, where each term pulls."""
+"""What the loss sees: bands of target and prediction, explained variance, the gradient of each term."""
 
 from monai_cwmi.explanation.bands import Bands, compute_bands
-from monai_cwmi.explanation.cases import Case, read_case
-from monai_cwmi.explanation.explain import Explanation, bands_figure, explain, pulls_figure
-from monai_cwmi.explanation.figures import draw_bands, draw_information, draw_kept, draw_pulls
-from monai_cwmi.explanation.gradients import Pulls, compute_pulls
+from monai_cwmi.explanation.cases import ExplainedCase, read_case
+from monai_cwmi.explanation.explain import Explanation, bands_figure, explain, gradients_figure
+from monai_cwmi.explanation.figures import draw_bands, draw_explained_variance, draw_gradients, draw_information
+from monai_cwmi.explanation.gradients import TermGradient, compute_gradients
 from monai_cwmi.explanation.handler import InformationReport
 from monai_cwmi.explanation.planes import PlaneView, choose_view
 
 __all__ = [
     "Bands",
-    "Case",
+    "ExplainedCase",
     "Explanation",
     "InformationReport",
     "PlaneView",
-    "Pulls",
+    "TermGradient",
     "bands_figure",
     "choose_view",
     "compute_bands",
-    "compute_pulls",
+    "compute_gradients",
     "draw_bands",
+    "draw_explained_variance",
+    "draw_gradients",
     "draw_information",
-    "draw_kept",
-    "draw_pulls",
     "explain",
-    "pulls_figure",
+    "gradients_figure",
     "read_case",
 ]

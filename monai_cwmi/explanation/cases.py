@@ -22,7 +22,7 @@ _SUM_SLACK, _RANGE_SLACK = 0.02, 1e-3  # probabilities in half precision, or res
 
 
 @dataclass(frozen=True)
-class Case:
+class ExplainedCase:
     """One image with its target and a prediction, all on one grid.
 
     Attributes:
@@ -54,7 +54,7 @@ def read_case(
     label_values: Sequence[int] | None = None,
     spacing: Sequence[float] | None = None,
     unit: str = "mm",
-) -> Case:
+) -> ExplainedCase:
     """Read a case.
 
     Pictures (PNG, TIFF, JPEG, BMP), volumes (NIfTI, NRRD, MHA, MHD) and folders with a DICOM series. Volumes are turned
@@ -104,7 +104,7 @@ def read_case(
     if count is None:
         count = max(2, *(int(index.max()) + 1 for index in indices.values()))
     channels = {name: one_hot(index[None].long(), num_classes=count, dim=1)[0] for name, index in indices.items()}
-    return Case(
+    return ExplainedCase(
         image=scan.as_tensor().float() if len(scan) == 3 and dims == 2 else scan.as_tensor()[:1].float(),
         target=channels["label"],
         probabilities=channels["prediction"] if is_decided else probabilities,

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 from monai_cwmi.bands.filters import orientation_axes
 from monai_cwmi.explanation.bands import compute_bands
-from monai_cwmi.explanation.cases import Case, read_case
-from monai_cwmi.explanation.figures import draw_bands, draw_information, draw_pulls, format_size, sentence
-from monai_cwmi.explanation.gradients import Pulls, compute_pulls
+from monai_cwmi.explanation.cases import ExplainedCase, read_case
+from monai_cwmi.explanation.figures import draw_bands, draw_gradients, draw_information, format_size, sentence
+from monai_cwmi.explanation.gradients import TermGradient, compute_gradients, term_words
 from monai_cwmi.explanation.page_content import PageContent
 from monai_cwmi.explanation.planes import choose_view, grey_values
 from monai_cwmi.losses import CWMILoss
@@ -30,7 +30,7 @@ class Explanation(NamedTuple):
     """What :func:`explain` did.
 
     Attributes:
-        sentences: What is kept of each class.
+        sentences: How much of each class is explained.
         written: The files.
     """
 
@@ -55,10 +55,10 @@ def explain(
 ) -> Explanation:
     """Show what the loss sees of a case.
 
-    Writes ``information.png`` and ``information.csv`` (what is kept at each scale); for each class
-    ``bands_<class>.png`` (subbands of target and prediction) and ``pulls_<class>.png`` (the gradient of each term over
-    the image); and ``page.html`` with all of it, slice by slice. Of a volume, the pictures show the axial slice that
-    holds most of the target; of a large plane, the window in which the prediction errs most.
+    Writes ``information.png`` and ``information.csv`` (explained variance at each level); for each class
+    ``bands_<class>.png`` (subbands of target and prediction) and ``gradients_<class>.png`` (the gradient of each term
+    over the image); and ``page.html`` with all of it, slice by slice. Of a volume, the pictures show the axial slice
+    that holds most of the target; of a large plane, the window in which the prediction errs most.
 
     Args:
         image: Image file, or folder of a DICOM series.
@@ -75,7 +75,7 @@ def explain(
         phase: Show the phase of bands as hue.
 
     Returns:
-        What is kept, in words, and the files.
+        How much is explained, in words, and the files.
 
     Raises:
         ImportError: Without plotly.
@@ -96,9 +96,9 @@ def explain(
     options: dict[str, Any] = {"num_levels": num_levels, "num_orientations": num_orientations}
     options |= {"slice_dims": slice_dims, "spacing": case.spacing}
     levels = information_by_level(case.probabilities[None], case.target[None], **options)
-    pulls = compute_pulls(case.probabilities, case.target, CWMILoss(softmax=True, **options))
+    gradients = compute_gradients(case.probabilities, case.target, CWMILoss(softmax=True, **options))
     dims = case.target.ndim - 1
-    sizes = structure_sizes(len(levels.kept), dims, slice_dims=slice_dims, spacing=case.spacing)
+    sizes = structure_sizes(len(levels.explained_variance), dims, slice_dims=slice_dims, spacing=case.spacing)
     if not sizes:
         raise ValueError(f"The image {image} is too small for a level: its shape is {tuple(case.image.shape[1:])}.")
 
@@ -109,33 +109,34 @@ def explain(
     for index, name in enumerate(names, start=1):
         key = re.sub(r"[^\w.-]+", "_", name)
         figures[f"bands_{key}"] = bands_figure(case, index, sizes, options, phase=phase)
-        figures[f"pulls_{key}"] = pulls_figure(case, pulls, index, sizes)
+        figures[f"gradients_{key}"] = gradients_figure(case, gradients, index, sizes)
     written = []
     for name, figure in figures.items():
         written.append(folder / f"{name}.png")
         figure.savefig(written[-1])
     written.append(_write_table(folder / "information.csv", levels, names, sizes, case.unit))
     written.append(folder / "page.html")
-    kept = levels.kept[:, 0, 1:].numpy()  # (N, C - 1)
-    sentences = [sentence(name, kept[:, index].tolist(), sizes, case.unit) for index, name in enumerate(names)]
+    explained_variance = levels.explained_variance[:, 0, 1:].numpy()  # (N, C - 1)
+    shares = explained_variance.T.tolist()
+    sentences = [sentence(name, share, sizes, case.unit) for name, share in zip(names, shares, strict=True)]
     write_page(
         written[-1],
-        PageContent(case, pulls, options),
+        PageContent(case, gradients, options),
         title=f"What the loss sees: {Path(prediction).name} and {Path(label).name}",
         size_names=[format_size(size, case.unit) for size in sizes],
-        kept=kept,
+        explained_variance=explained_variance,
         words=sentences,
     )
     return Explanation(sentences, written)
 
 
 def _information_figure(levels: LevelInformation, names: Sequence[str], sizes: Sequence[float], unit: str) -> Figure:
-    kept, information, bound = (values[:, 0, 1:].numpy() for values in levels)  # (N, C - 1)
-    return draw_information(kept, information, bound, class_names=names, sizes=sizes, unit=unit)
+    explained_variance, information, bound = (values[:, 0, 1:].numpy() for values in levels)  # (N, C - 1)
+    return draw_information(explained_variance, information, bound, class_names=names, sizes=sizes, unit=unit)
 
 
 def bands_figure(
-    case: Case, index: int, sizes: Sequence[float], options: dict[str, Any], *, phase: bool = False
+    case: ExplainedCase, index: int, sizes: Sequence[float], options: dict[str, Any], *, phase: bool = False
 ) -> Figure:
     """Bands of one class in the part of the case that :func:`monai_cwmi.explanation.choose_view` shows.
 
@@ -170,8 +171,8 @@ def bands_figure(
     )
 
 
-def pulls_figure(case: Case, pulls: Pulls, index: int, sizes: Sequence[float]) -> Figure:
-    """Where each term pulls for one class, in the part that :func:`monai_cwmi.explanation.choose_view` shows."""
+def gradients_figure(case: ExplainedCase, gradients: list[TermGradient], index: int, sizes: Sequence[float]) -> Figure:
+    """Gradient of each term for one class, in the part that :func:`monai_cwmi.explanation.choose_view` shows."""
     view = choose_view(case)
     image = np.stack([view.show(channel) for channel in grey_values(case)], -1)
     length = 2.0 ** math.floor(math.log2(view.shape[1] * case.spacing[0] / 3))  # a third to a sixth of the width
@@ -180,20 +181,24 @@ def pulls_figure(case: Case, pulls: Pulls, index: int, sizes: Sequence[float]) -
         for array in (
             case.target[index],
             case.probabilities[index],
-            pulls.cross_entropy[index],
-            *pulls.information[:, index],
+            *(gradient.values[index] for gradient in gradients),
         )
     )
-    return draw_pulls(
+    return draw_gradients(
         image if image.shape[-1] == 3 else image[..., 0],
         target,
         prediction,
         maps,
-        ["cross-entropy", *(f"information, {format_size(size, case.unit)}" for size in sizes)],
-        title=f"Where each term of the loss pulls: {case.class_names[index]}{view.words}",
+        [_title(gradient, sizes, case.unit) for gradient in gradients],
+        title=f"Gradient of each term of the loss: {case.class_names[index]}{view.words}",
         bar=(length / case.spacing[0], format_size(length, case.unit)),
         aspect=case.spacing[1] / case.spacing[0],
     )
+
+
+def _title(gradient: TermGradient, sizes: Sequence[float], unit: str) -> str:
+    words = term_words(gradient.term)
+    return words if gradient.level is None else f"{words}, {format_size(sizes[gradient.level - 1], unit)}"
 
 
 def _edges(first: float, second: float) -> str:
@@ -211,7 +216,7 @@ def _edges(first: float, second: float) -> str:
 def _write_table(path: Path, levels: LevelInformation, names: Sequence[str], sizes: Sequence[float], unit: str) -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["class", "level", "size", "unit", "kept", "information", "bound"])
+        writer.writerow(["class", "level", "size", "unit", "explained_variance", "information", "bound"])
         for index, name in enumerate(names, start=1):
             for level, size in enumerate(sizes):
                 values = [f"{value[level, 0, index].item():.6g}" for value in levels]

@@ -1,4 +1,4 @@
-"""Figures of bands, pulls and of what is kept at each scale."""
+"""Figures of bands, gradients and explained variance."""
 
 from __future__ import annotations
 
@@ -29,25 +29,27 @@ def format_size(size: float, unit: str) -> str:
     return f"{size:.2g} {unit}" if size < 100 else f"{size:.0f} {unit}"
 
 
-def sentence(name: str, kept: Sequence[float], sizes: Sequence[float], unit: str) -> str:
-    """What is kept of a class, finest and coarsest structure.
+def sentence(name: str, explained_variance: Sequence[float], sizes: Sequence[float], unit: str) -> str:
+    """How much of a class is explained, of its finest and coarsest structure.
 
     Args:
         name: Of the class.
-        kept: Shares by level, finest first; NaN where there is nothing to keep.
+        explained_variance: Shares by level, finest first; NaN where there is nothing to explain.
         sizes: Of the structures at each level.
         unit: Of the sizes.
 
     Example:
         >>> sentence("axon", [0.31, 0.8, 0.92], [2, 4, 8], "px")
-        'axon: fine structure (2 px) 31 % kept, coarse (8 px) 92 % kept'
+        'axon: fine structure (2 px) 31 % explained, coarse (8 px) 92 % explained'
     """
-    known = [(share, size) for share, size in zip(kept, sizes, strict=True) if not math.isnan(share)]
+    known = [(share, size) for share, size in zip(explained_variance, sizes, strict=True) if not math.isnan(share)]
     if not known:
         return f"{name}: not in the target"
     (fine, fine_size), (coarse, coarse_size) = known[0], known[-1]
-    text = f"{name}: fine structure ({format_size(fine_size, unit)}) {100 * fine:.0f} % kept"
-    return text if len(known) == 1 else f"{text}, coarse ({format_size(coarse_size, unit)}) {100 * coarse:.0f} % kept"
+    text = f"{name}: fine structure ({format_size(fine_size, unit)}) {100 * fine:.0f} % explained"
+    return (
+        text if len(known) == 1 else f"{text}, coarse ({format_size(coarse_size, unit)}) {100 * coarse:.0f} % explained"
+    )
 
 
 def draw_bands(
@@ -121,7 +123,7 @@ def draw_bands(
 
 
 def draw_information(
-    kept: np.ndarray,
+    explained_variance: np.ndarray,
     information: np.ndarray,
     bound: np.ndarray,
     *,
@@ -129,10 +131,10 @@ def draw_information(
     sizes: Sequence[float],
     unit: str,
 ) -> Figure:
-    """Draw what is kept of each class at each scale, the information in nats beside it, and say it in words.
+    """Draw the explained variance of each class at each level and the information beside it, and say it in words.
 
     Args:
-        kept: Shares ``(N, C)`` of the classes without the background.
+        explained_variance: Shares ``(N, C)`` of the classes without the background.
         information: In nats, ``(N, C)``.
         bound: In nats, ``(N, C)``.
         class_names: ``C`` names.
@@ -142,7 +144,7 @@ def draw_information(
     classes = len(class_names)
     figure = Figure(figsize=(10, 4.4 + 0.25 * classes), dpi=DPI, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.4, 1))
-    draw_kept(left, np.array([sizes]), kept.T[None], class_names=class_names, unit=unit)
+    draw_explained_variance(left, np.array([sizes]), explained_variance.T[None], class_names=class_names, unit=unit)
     for index in range(classes):
         places = np.arange(len(sizes)) + (index - (classes - 1) / 2) * 0.8 / classes
         colour = COLOURS[index % len(COLOURS)]
@@ -154,29 +156,32 @@ def draw_information(
     right.set_title("as the loss counts it (outline: the bound)", fontsize=_FONT + 1)
     right.tick_params(labelsize=_FONT)
     right.spines[["top", "right"]].set_visible(False)
-    words = [sentence(name, kept[:, index].tolist(), sizes, unit) for index, name in enumerate(class_names)]
+    shares = explained_variance.T.tolist()
+    words = [sentence(name, share, sizes, unit) for name, share in zip(class_names, shares, strict=True)]
     figure.supxlabel("\n".join(words), fontsize=_FONT + 1, parse_math=False)
     return figure
 
 
-def draw_kept(axes: Axes, sizes: np.ndarray, kept: np.ndarray, *, class_names: Sequence[str], unit: str) -> None:
-    """Draw shares kept against the size of the structure: the mean of the cases as a line, the cases as points.
+def draw_explained_variance(
+    axes: Axes, sizes: np.ndarray, explained_variance: np.ndarray, *, class_names: Sequence[str], unit: str
+) -> None:
+    """Draw explained variance against the size of structures: the mean of the cases as a line, the cases as points.
 
     Args:
         axes: Where to.
         sizes: Of the structures, ``(cases, N)``.
-        kept: Shares ``(cases, C, N)``, NaN where there is nothing to keep.
+        explained_variance: Shares ``(cases, C, N)``, NaN where there is nothing to explain.
         class_names: ``C`` names.
         unit: Of the sizes.
     """
     centres = np.exp(np.log(sizes).mean(0))
     for index, name in enumerate(class_names):
-        colour, shares = COLOURS[index % len(COLOURS)], kept[:, index]  # (cases, N)
+        colour, shares = COLOURS[index % len(COLOURS)], explained_variance[:, index]  # (cases, N)
         present = ~np.isnan(shares)
         count = present.sum(0)
         mean = np.where(count > 0, np.nansum(shares, 0) / np.maximum(count, 1), np.nan)
         marker = "os^Dv*"[index % 6]
-        if len(kept) > 1:
+        if len(explained_variance) > 1:
             axes.plot(sizes[present], shares[present], marker, color=colour, alpha=0.45, markersize=4, linestyle="")
         (line,) = axes.plot(centres, mean, f"{marker}-", color=colour, label=name, zorder=3, linewidth=2.5)
         line.set(markersize=8, markeredgecolor="#333333")
@@ -189,17 +194,17 @@ def draw_kept(axes: Axes, sizes: np.ndarray, kept: np.ndarray, *, class_names: S
     axes.grid(axis="y", color="#e0e0e0")
     axes.set_axisbelow(True)
     axes.set_xlabel(f"size of the structure, {unit}", fontsize=_FONT)
-    axes.set_title("structure kept (share of the energy of the target's bands)", fontsize=_FONT + 1)
+    axes.set_title("explained variance of the target's bands", fontsize=_FONT + 1)
     axes.tick_params(labelsize=_FONT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=_FONT, frameon=False, loc="lower right")
 
 
-def draw_pulls(
+def draw_gradients(
     image: np.ndarray,
     target: np.ndarray,
     prediction: np.ndarray,
-    pulls: Sequence[np.ndarray],
+    gradients: Sequence[np.ndarray],
     names: Sequence[str],
     *,
     title: str,
@@ -212,13 +217,13 @@ def draw_pulls(
         image: Grey ``(rows, columns)`` or in colour ``(rows, columns, 3)``, 0 to 1.
         target: ``(rows, columns)``, 0 or 1.
         prediction: Probabilities, ``(rows, columns)``.
-        pulls: Of each term, ``(rows, columns)``.
+        gradients: Of each term, ``(rows, columns)``.
         names: Of the terms.
         title: Above all.
         bar: Length of the scale bar, in columns, and what it says.
         aspect: Of a pixel, height over width.
     """
-    panels = 1 + len(pulls)
+    panels = 1 + len(gradients)
     columns = min(3, panels) if panels not in (4, 5) else math.ceil(panels / 2)
     lines = math.ceil(panels / columns)
     ratio = image.shape[0] * aspect / image.shape[1]
@@ -232,9 +237,9 @@ def draw_pulls(
     length, words = bar
     options = {"pad": 0.4, "borderpad": 0.3, "sep": 3, "frameon": True, "size_vertical": len(image) / 100}
     grid[0].add_artist(AnchoredSizeBar(grid[0].transData, length, words, "lower right", **options))
-    for axes, pull, name in zip(grid[1:], pulls, names, strict=False):
-        limit = float(np.percentile(np.abs(pull), 99.5)) or float(np.abs(pull).max()) or 1.0
-        shown = axes.imshow(pull, cmap=_DIVERGING, vmin=-limit, vmax=limit, aspect=aspect, interpolation="nearest")
+    for axes, gradient, name in zip(grid[1:], gradients, names, strict=False):
+        limit = float(np.percentile(np.abs(gradient), 99.5)) or float(np.abs(gradient).max()) or 1.0
+        shown = axes.imshow(gradient, cmap=_DIVERGING, vmin=-limit, vmax=limit, aspect=aspect, interpolation="nearest")
         _contours(axes, target, prediction, "#555555", "#0077b6")
         axes.set_title(name, fontsize=_FONT + 1)
         scale = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02, ticks=[-limit, 0, limit])

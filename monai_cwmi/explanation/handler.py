@@ -17,10 +17,10 @@ from monai.handlers import from_engine
 from monai.transforms import Orientation
 from monai.utils import ImageMetaKey
 
-from monai_cwmi.explanation.figures import draw_kept
+from monai_cwmi.explanation.figures import draw_explained_variance
 from monai_cwmi.metrics import InformationByLevelMetric, structure_sizes
 
-_COLUMNS = ("case", "class", "level", "size", "unit", "kept")
+_COLUMNS = ("case", "class", "level", "size", "unit", "explained_variance")
 
 
 def _metadata_of_images(batch: Any) -> list[dict[str, Any]]:
@@ -84,7 +84,7 @@ class InformationReport:
         self.names: list[str] = []
         self.units: list[str] = []
         self.sizes: list[list[float]] = []  # (cases, N)
-        self.kept: list[np.ndarray] = []  # (C, N) each
+        self.explained_variance: list[np.ndarray] = []  # (C, N) each
 
     def update(self, engine: Engine) -> None:
         """Measure the cases of a batch."""
@@ -94,7 +94,7 @@ class InformationReport:
             prediction, target, spacing, unit = self._oriented(prediction, target)
             options: dict[str, Any] = {"num_levels": self.num_levels, "slice_dims": self.slice_dims, "spacing": spacing}
             metric = InformationByLevelMetric(include_background=False, **options)
-            self.kept.append(metric([prediction], [target])[0].cpu().numpy())
+            self.explained_variance.append(metric([prediction], [target])[0].cpu().numpy())
             sizes = structure_sizes(self.num_levels, target.ndim - 1, slice_dims=self.slice_dims, spacing=spacing)
             self.sizes.append(sizes)
             self.units.append(unit)
@@ -108,13 +108,15 @@ class InformationReport:
         with (self.output_dir / "information.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(_COLUMNS)
-            for name, unit, sizes, kept in zip(self.names, self.units, self.sizes, self.kept, strict=True):
-                for class_name, shares in zip(self.class_names, kept, strict=True):
+            for name, unit, sizes, classes in zip(
+                self.names, self.units, self.sizes, self.explained_variance, strict=True
+            ):
+                for class_name, shares in zip(self.class_names, classes, strict=True):
                     for level, (size, share) in enumerate(zip(sizes, shares, strict=True), start=1):
                         writer.writerow((name, class_name, level, f"{size:.6g}", unit, f"{share:.6g}"))
         figure = Figure(figsize=(6.5, 4.6), dpi=150, layout="constrained")
-        numbers = (np.array(self.sizes), np.stack(self.kept))
-        draw_kept(figure.subplots(), *numbers, class_names=self.class_names, unit=self.units[0])
+        numbers = (np.array(self.sizes), np.stack(self.explained_variance))
+        draw_explained_variance(figure.subplots(), *numbers, class_names=self.class_names, unit=self.units[0])
         count = len(self.names)
         cases = "1 case" if count == 1 else f"{count} cases (points) and their mean (line)"
         figure.supxlabel(cases, fontsize=11)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from plotly.offline import get_plotlyjs
 
-from monai_cwmi.explanation.page_content import KINDS, PageContent
+from monai_cwmi.explanation.page_content import PageContent
 from monai_cwmi.pictures.panels import COLOURS
 
 MAX_BYTES = 9_000_000  # of the maps; plotly.js takes five million more
@@ -31,7 +31,7 @@ def write_page(
     *,
     title: str,
     size_names: Sequence[str],
-    kept: np.ndarray,
+    explained_variance: np.ndarray,
     words: Sequence[str],
 ) -> None:
     """Write the page.
@@ -44,12 +44,12 @@ def write_page(
         content: What it shows.
         title: Above all.
         size_names: Of the structures at each level.
-        kept: Shares ``(N, C - 1)``.
+        explained_variance: Shares ``(N, C - 1)``.
         words: Sentences above the pictures.
     """
     case = content.case
     classes, levels, image = len(case.class_names) - 1, len(size_names), content.image
-    number = 3 + classes * sum(levels if kind.levels else 1 for kind in KINDS)
+    number = 3 + classes * sum(levels if kind.levels else 1 for kind in content.kinds)
     depth = len(image)
     for across, along in _STEPS:
         steps = (slice(None, None, across if depth > 1 else 1), slice(None, None, along), slice(None, None, along))
@@ -69,11 +69,13 @@ def write_page(
     data: dict[str, Any] = {
         "shape": shown,
         "maps": maps,
-        "kinds": [kind._asdict() for kind in KINDS],
+        "kinds": [kind._asdict() for kind in content.kinds],
         "classes": list(case.class_names),
         "colours": [COLOURS[index % len(COLOURS)] for index in range(classes)],
         "sizes": list(size_names),
-        "kept": [[None if math.isnan(share) else share for share in shares] for shares in kept.T.tolist()],
+        "explained_variance": [
+            [None if math.isnan(share) else share for share in shares] for shares in explained_variance.T.tolist()
+        ],
         "words": list(words),
         "slices": list(range(depth))[steps[0]],
         "start": int(filled.argmax()) if filled.any() else shown[0] // 2,
@@ -96,7 +98,7 @@ def _encode(
     maps = {"image": _bytes(content.image[steps], black, (white - black) / 254 or 1.0)}
     for name, labels in (("target", content.target), ("prediction", content.prediction)):
         maps[name] = _bytes(labels[steps], 0.0, 1.0)
-    for kind in KINDS:
+    for kind in content.kinds:
         for index in range(1, classes + 1):
             for level in range(levels if kind.levels else 1):
                 array = content.map_of(kind.key, index, level, steps[0])[(slice(None), *steps[1:])]

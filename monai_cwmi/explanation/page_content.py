@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_cwmi.bands.pyramid import SteerablePyramid
-from monai_cwmi.explanation.cases import Case
-from monai_cwmi.explanation.gradients import Pulls
+from monai_cwmi.explanation.cases import ExplainedCase
+from monai_cwmi.explanation.gradients import TermGradient, term_words
 
 
 class Kind(NamedTuple):
@@ -33,9 +33,7 @@ class Kind(NamedTuple):
     levels: bool
 
 
-KINDS = (
-    Kind("information", "pull of the information", "nats", True, True),
-    Kind("cross_entropy", "pull of the cross-entropy", "nats", True, False),
+_KINDS = (
     Kind("target_bands", "bands of the target", "magnitude", False, True),
     Kind("prediction_bands", "bands of the prediction", "magnitude", False, True),
     Kind("probability", "prediction", "probability", False, False),
@@ -47,14 +45,22 @@ class PageContent:
 
     Args:
         case: The case.
-        pulls: Of the terms.
+        gradients: Of the terms.
         options: ``num_levels``, ``num_orientations`` and ``slice_dims`` of the comparison.
     """
 
-    def __init__(self, case: Case, pulls: Pulls, options: dict[str, Any]) -> None:
+    def __init__(self, case: ExplainedCase, gradients: list[TermGradient], options: dict[str, Any]) -> None:
         self.case = case
-        self.pulls = pulls
+        self.gradients = gradients
         self.options = options
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of maps: a gradient for each term, those with levels first, then bands and probabilities."""
+        terms = {gradient.term: gradient.level is not None for gradient in self.gradients}
+        ordered = sorted(terms, key=lambda term: not terms[term])
+        of_terms = [Kind(term, f"gradient of the {term_words(term)}", "nats", True, terms[term]) for term in ordered]
+        return (*of_terms, *_KINDS)
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -80,10 +86,9 @@ class PageContent:
             level: From 0.
             slices: Which.
         """
-        if key == "cross_entropy":
-            return _upright(self.pulls.cross_entropy[index])[slices]
-        if key == "information":
-            return _upright(self.pulls.information[level, index])[slices]
+        for gradient in self.gradients:
+            if gradient.term == key and gradient.level in (None, level + 1):
+                return _upright(gradient.values[index])[slices]
         if key == "probability":
             return _upright(self.case.probabilities[index])[slices]
         tensor = self.case.target if key == "target_bands" else self.case.probabilities

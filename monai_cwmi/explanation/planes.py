@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from monai_cwmi.explanation.cases import Case
+from monai_cwmi.explanation.cases import ExplainedCase
 from monai_cwmi.pictures.panels import fullest_slice, slices_at
 
 WINDOW = 192  # pixels: what a small picture can show of fine structure
@@ -48,7 +48,7 @@ class PlaneView(NamedTuple):
         return plane[tuple(cuts)]
 
 
-def choose_view(case: Case, window: int = WINDOW) -> PlaneView:
+def choose_view(case: ExplainedCase, window: int = WINDOW) -> PlaneView:
     """The axial slice that holds most of the target, and in it the window in which the prediction errs most.
 
     Args:
@@ -79,7 +79,7 @@ def upright(array: np.ndarray, axial: int | None) -> np.ndarray:
     return slices_at(array, [0, 0, axial])[0] if array.ndim == 3 else array.T[::-1, ::-1]
 
 
-def grey_values(case: Case) -> np.ndarray:
+def grey_values(case: ExplainedCase) -> np.ndarray:
     """The image's channels from 0 to 1. A few voxels of metal shall not leave all tissue the same grey."""
     array = case.image.numpy()
     black, white = np.percentile(array, (0.5, 99.5))

@@ -74,6 +74,11 @@ class BandLoss(_Loss):
         names = {"lambda_ce": "cross_entropy"} | {key: measure.name for key, measure in self.measures.items()}
         return {name: getattr(self, attribute) for attribute, name in names.items()}
 
+    @property
+    def signs(self) -> dict[str, int]:
+        """Of each term, by its name: 1 where more is better, -1 where less is."""
+        return {"cross_entropy": -1} | {measure.name: measure.sign for measure in self.measures.values()}
+
     def forward(self, input: Tensor, target: Tensor, spacing: Spacing = None) -> Tensor:
         """Compute the loss.
 

@@ -122,8 +122,10 @@ def test_evaluation_measures_on_the_scans_own_grid(trained: Path, blobs_dir: Pat
     assert [(row["class"], row["size"]) for row in rows[:2]] == [("liver", "2"), ("liver", "4")]
     assert {row["unit"] for row in rows} == {"mm"}
     images = [torch.from_numpy(np.flip(array == 1, 0).copy()[None, None]) for array in (prediction, target)]  # in RAS
-    kept = information_by_level(*images, spacing=spacing).kept[:, 0, 0]
-    assert [float(row["kept"]) for row in rows[:4]] == pytest.approx(kept.tolist(), rel=1e-4)
+    explained_variance = information_by_level(*images, spacing=spacing).explained_variance[:, 0, 0]
+    assert [float(row["explained_variance"]) for row in rows[:4]] == pytest.approx(
+        explained_variance.tolist(), rel=1e-4
+    )
 
 
 def surface_distance(first: np.ndarray, second: np.ndarray, spacing: tuple[float, ...]) -> float:

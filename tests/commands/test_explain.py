@@ -21,12 +21,14 @@ def files(tmp_path: Path) -> list[str]:
     return arguments
 
 
-def test_it_writes_and_says_what_is_kept(files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_writes_and_says_how_much_is_explained(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--classes", "cell", "--levels", "2", "--spacing", "0.5", "0.5", "--unit", "µm", "--phase"]
     main(["explain", *files, "--out", str(tmp_path / "out"), *options])
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("cell: fine structure (1 µm) ")
-    names = ["bands_cell.png", "information.csv", "information.png", "page.html", "pulls_cell.png"]
+    names = ["bands_cell.png", "gradients_cell.png", "information.csv", "information.png", "page.html"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert printed[-1].startswith(f"Written: {tmp_path / 'out' / 'information.png'} ")
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from monai_cwmi.explanation import bands_figure, compute_pulls, explain, pulls_figure, read_case
+from monai_cwmi.explanation import bands_figure, compute_gradients, explain, gradients_figure, read_case
 from monai_cwmi.functional import mutual_information
 from monai_cwmi.metrics import information_by_level
 
@@ -23,7 +23,13 @@ def test_what_is_written_of_a_picture(picture: Paths, tmp_path: Path) -> None:
     explanation = explain(
         picture["image"], picture["label"], picture["prediction"], tmp_path / "new" / "out", class_names=names
     )
-    files = ["information.png", "bands_cell_wall.png", "pulls_cell_wall.png", "bands_core.png", "pulls_core.png"]
+    files = [
+        "information.png",
+        "bands_cell_wall.png",
+        "gradients_cell_wall.png",
+        "bands_core.png",
+        "gradients_core.png",
+    ]
     assert [path.name for path in explanation.written] == [*files, "information.csv", "page.html"]
     for path in explanation.written[:5]:
         with Image.open(path) as figure:
@@ -37,11 +43,11 @@ def test_what_is_written_of_a_picture(picture: Paths, tmp_path: Path) -> None:
     assert found == [("cell wall", "16", "px"), ("core", "2", "px")]
     for index, row in enumerate(rows):
         place = (index % 4, 0, 1 + index // 4)
-        assert float(row["kept"]) == pytest.approx(levels.kept[place].item(), rel=1e-4)
+        assert float(row["explained_variance"]) == pytest.approx(levels.explained_variance[place].item(), rel=1e-4)
         assert float(row["bound"]) == pytest.approx(bound[place].item(), rel=1e-4)
-    fine, coarse = (100 * float(rows[row]["kept"]) for row in (0, 3))
+    fine, coarse = (100 * float(rows[row]["explained_variance"]) for row in (0, 3))
     assert explanation.sentences[0] == (
-        f"cell wall: fine structure (2 px) {fine:.0f} % kept, coarse (16 px) {coarse:.0f} % kept"
+        f"cell wall: fine structure (2 px) {fine:.0f} % explained, coarse (16 px) {coarse:.0f} % explained"
     )
 
 
@@ -60,10 +66,10 @@ def test_figures_show_the_case(volume: Paths) -> None:
     axial = int(shares.sum(0).argmax())
     target = case.target[1, ..., axial].T.flip(0, 1)
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), target)
-    pulls = compute_pulls(case.probabilities, case.target)
-    panels = pulls_figure(case, pulls, 2, [1.6, 3.2, 6.4, 12.8]).axes
-    np.testing.assert_array_equal(panels[1].images[0].get_array(), pulls.cross_entropy[2, ..., axial].T.flip(0, 1))
-    np.testing.assert_array_equal(panels[4].images[0].get_array(), pulls.information[2, 2, ..., axial].T.flip(0, 1))
+    gradients = compute_gradients(case.probabilities, case.target)
+    panels = gradients_figure(case, gradients, 2, [1.6, 3.2, 6.4, 12.8]).axes
+    np.testing.assert_array_equal(panels[1].images[0].get_array(), gradients[0].values[2, ..., axial].T.flip(0, 1))
+    np.testing.assert_array_equal(panels[4].images[0].get_array(), gradients[3].values[2, ..., axial].T.flip(0, 1))
 
 
 def test_without_plotly_nothing_is_begun(picture: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,9 +85,9 @@ def test_a_blur_of_a_real_label_loses_what_is_fine(myelin_cache: Path) -> None:
     label = np.asarray(Image.open(myelin_cache / "myelin_sem" / "labelsTs" / "test.png"))
     one_hot = np.stack([label == index for index in range(3)])[None].astype(np.float64)
     blurred = torch.from_numpy(gaussian_filter(one_hot, (0, 0, 4, 4)))
-    kept = information_by_level(blurred, torch.from_numpy(one_hot)).kept[:, 0]
-    assert (kept[0] < 0.1).all()
-    assert (kept[3] > 0.95).all()
+    explained_variance = information_by_level(blurred, torch.from_numpy(one_hot)).explained_variance[:, 0]
+    assert (explained_variance[0] < 0.1).all()
+    assert (explained_variance[3] > 0.95).all()
 
 
 def test_an_image_without_room_for_a_level(tmp_path: Path) -> None:

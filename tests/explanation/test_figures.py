@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from monai_cwmi.explanation import draw_bands, draw_information, draw_kept, draw_pulls
+from monai_cwmi.explanation import draw_bands, draw_explained_variance, draw_gradients, draw_information
 from monai_cwmi.explanation.figures import format_size, sentence
 
 SIZES = [2.0, 4.0, 8.0]
@@ -50,22 +50,26 @@ def test_bands_are_drawn_in_one_scale_for_each_level() -> None:
 
 
 def test_the_information_in_numbers_and_words() -> None:
-    kept = np.array([[0.31, math.nan], [0.5, math.nan], [0.92, math.nan]])
+    explained_variance = np.array([[0.31, math.nan], [0.5, math.nan], [0.92, math.nan]])
     information, bound = np.array([[1.0, 0]] * 3), np.array([[50.0, 0]] * 3)
-    figure = draw_information(kept, information, bound, class_names=["cell", "core"], sizes=SIZES, unit="mm")
+    figure = draw_information(
+        explained_variance, information, bound, class_names=["cell", "core"], sizes=SIZES, unit="mm"
+    )
     left, right = figure.axes
-    np.testing.assert_allclose(np.asarray(left.lines[0].get_ydata()), kept[:, 0])
+    np.testing.assert_allclose(np.asarray(left.lines[0].get_ydata()), explained_variance[:, 0])
     np.testing.assert_allclose(np.asarray(left.lines[0].get_xdata()), SIZES)
     assert [bar.get_height() for bar in right.patches[:6] if isinstance(bar, Rectangle)] == [50] * 3 + [1] * 3
-    assert "cell: fine structure (2 mm) 31 % kept, coarse (8 mm) 92 % kept\ncore: not in the target" in texts(figure)
+    assert "cell: fine structure (2 mm) 31 % explained, coarse (8 mm) 92 % explained\ncore: not in the target" in texts(
+        figure
+    )
     figure.draw_without_rendering()
 
 
 def test_the_mean_of_cases_is_drawn_through_their_points() -> None:
     sizes = np.array([[1.0, 2.0, 4.0], [2.0, 4.0, 8.0]])
-    kept = np.array([[[0.2, 0.4, 0.6]], [[0.4, 0.8, math.nan]]])
+    explained_variance = np.array([[[0.2, 0.4, 0.6]], [[0.4, 0.8, math.nan]]])
     axes = Figure().subplots()
-    draw_kept(axes, sizes, kept, class_names=["cell"], unit="mm")
+    draw_explained_variance(axes, sizes, explained_variance, class_names=["cell"], unit="mm")
     points, line = axes.lines
     np.testing.assert_allclose(sorted(np.asarray(points.get_ydata())), [0.2, 0.4, 0.4, 0.6, 0.8])
     np.testing.assert_allclose(np.asarray(line.get_ydata()), [0.3, 0.6, 0.6])
@@ -75,9 +79,16 @@ def test_the_mean_of_cases_is_drawn_through_their_points() -> None:
 def test_more_is_orange_and_less_is_violet() -> None:
     target, prediction = np.zeros((20, 30)), np.zeros((20, 30))
     target[5:10, 5:10], prediction[5:10, 6:12] = 1, 0.9
-    pull = np.where(target > 0, 2.0, -2.0)
-    figure = draw_pulls(
-        np.zeros((20, 30)), target, prediction, [pull, 0 * pull], ["a", "b"], title="Title", bar=(8, "8 px"), aspect=2
+    gradient = np.where(target > 0, 2.0, -2.0)
+    figure = draw_gradients(
+        np.zeros((20, 30)),
+        target,
+        prediction,
+        [gradient, 0 * gradient],
+        ["a", "b"],
+        title="Title",
+        bar=(8, "8 px"),
+        aspect=2,
     )
     panel = figure.axes[1]
     assert panel.get_title() == "a"
@@ -96,4 +107,4 @@ def test_sizes_in_words(size: float, expected: str) -> None:
 
 
 def test_one_level_in_words() -> None:
-    assert sentence("cell", [0.5, math.nan], [2, 4], "px") == "cell: fine structure (2 px) 50 % kept"
+    assert sentence("cell", [0.5, math.nan], [2, 4], "px") == "cell: fine structure (2 px) 50 % explained"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from monai_cwmi import CWMILoss
-from monai_cwmi.explanation import compute_pulls
+from monai_cwmi.explanation import compute_gradients
 from monai_cwmi.explanation.gradients import FLOOR
 from monai_cwmi.functional import mutual_information
 
@@ -36,8 +36,8 @@ def test_pulls_are_differences_of_the_terms(shape: tuple[int, ...], options: dic
         entropy = -(target * p.log()).sum(0).mean()
         return torch.cat((-entropy[None], mutual_information(p[None], target[None], **options)[:, 0].mean(1)))
 
-    pulls = compute_pulls(probabilities, target, CWMILoss(softmax=True, **options))
-    together = torch.cat((pulls.cross_entropy[None], pulls.information))
+    gradients = compute_gradients(probabilities, target, CWMILoss(softmax=True, **options))
+    together = torch.stack([gradient.values for gradient in gradients])
     floored, step = (1 - 3 * FLOOR) * probabilities + FLOOR, 1e-5
     for channel, index in ((0, 3), (1, 2), (2, 1)):
         place: list[Any] = [index] * len(shape)
@@ -50,15 +50,15 @@ def test_pulls_are_differences_of_the_terms(shape: tuple[int, ...], options: dic
 
 def test_pulls_add_up_to_nothing_and_point_to_the_target() -> None:
     target = pair(32, 32)[1]
-    pulls = compute_pulls(target.roll(2, 1), target)
-    for pull in (pulls.cross_entropy, *pulls.information):
-        torch.testing.assert_close(pull.sum(0), torch.zeros(32, 32, dtype=torch.float64), atol=1e-12, rtol=0)
+    gradients = compute_gradients(target.roll(2, 1), target)
+    for gradient in (each.values for each in gradients):
+        torch.testing.assert_close(gradient.sum(0), torch.zeros(32, 32, dtype=torch.float64), atol=1e-12, rtol=0)
     wrong = target.argmax(0) != target.roll(2, 1).argmax(0)
-    assert (pulls.cross_entropy.argmax(0) == target.argmax(0))[wrong].all()
+    assert (gradients[0].values.argmax(0) == target.argmax(0))[wrong].all()
 
 
 def test_images_without_levels() -> None:
     probabilities, target = pair(2, 2)
-    pulls = compute_pulls(probabilities, target)
-    assert pulls.information.shape == (0, 3, 2, 2)
-    assert pulls.cross_entropy.isfinite().all()
+    gradients = compute_gradients(probabilities, target)
+    assert [gradient.term for gradient in gradients] == ["cross_entropy"]
+    assert gradients[0].values.isfinite().all()

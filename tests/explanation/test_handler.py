@@ -49,8 +49,10 @@ def test_pictures_are_measured_in_pixels(tmp_path: Path) -> None:
         ("0.png", "cell", "4", "16", "px"),
         ("1.png", "cell", "1", "2", "px"),
     ]
-    expected = information_by_level(torch.stack(predictions), torch.stack(targets)).kept[:, :, 1]  # (N, B)
-    assert [float(row["kept"]) for row in rows] == pytest.approx(expected.T.flatten().tolist(), rel=1e-5)
+    expected = information_by_level(torch.stack(predictions), torch.stack(targets)).explained_variance[
+        :, :, 1
+    ]  # (N, B)
+    assert [float(row["explained_variance"]) for row in rows] == pytest.approx(expected.T.flatten().tolist(), rel=1e-5)
     with Image.open(tmp_path / "eval" / "information.png") as picture:
         assert picture.width > 600
 
@@ -64,8 +66,8 @@ def test_volumes_are_compared_axially_in_millimetres(tmp_path: Path) -> None:
     assert [float(row["size"]) for row in rows] == pytest.approx([1.4, 2.8, 5.6])
     assert {row["unit"] for row in rows} == {"mm"}
     upright = [volume.movedim(1, -1)[None] for volume in (prediction, target)]
-    expected = information_by_level(*upright, num_levels=3, spacing=(0.7, 0.8, 3.0)).kept[:, 0, 1]
-    assert [float(row["kept"]) for row in rows] == pytest.approx(expected.tolist(), rel=1e-4)
+    expected = information_by_level(*upright, num_levels=3, spacing=(0.7, 0.8, 3.0)).explained_variance[:, 0, 1]
+    assert [float(row["explained_variance"]) for row in rows] == pytest.approx(expected.tolist(), rel=1e-4)
 
 
 def test_a_second_run_starts_anew_and_absent_classes_have_no_share(tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_a_second_run_starts_anew_and_absent_classes_have_no_share(tmp_path: Pat
     empty = torch.stack((torch.ones(32, 32), torch.zeros(32, 32)))
     evaluate(tmp_path, [case("a.png", target, target)])
     rows = evaluate(tmp_path, [case("b.png", target, empty)], spacing=(0.5, 0.25), unit="µm", num_levels=2)
-    assert [(row["case"], row["size"], row["unit"], row["kept"]) for row in rows] == [
+    assert [(row["case"], row["size"], row["unit"], row["explained_variance"]) for row in rows] == [
         ("b.png", "0.5", "µm", "nan"),
         ("b.png", "1", "µm", "nan"),
     ]

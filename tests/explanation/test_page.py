@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monai_cwmi.explanation import compute_pulls, page, read_case
+from monai_cwmi.explanation import compute_gradients, page, read_case
 from monai_cwmi.explanation.page_content import PageContent
 
 OPTIONS = {"num_levels": 2, "num_orientations": None, "slice_dims": (-1,)}
@@ -36,10 +36,10 @@ class Tags(HTMLParser):
 
 def write(path: Path, files: dict[str, Any], **options: Any) -> tuple[PageContent, Tags, dict[str, Any]]:
     case = read_case(**files, **options)
-    content = PageContent(case, compute_pulls(case.probabilities, case.target), OPTIONS)
-    kept = np.array([[0.25, np.nan], [0.5, np.nan]])
+    content = PageContent(case, compute_gradients(case.probabilities, case.target), OPTIONS)
+    shares = np.array([[0.25, np.nan], [0.5, np.nan]])
     words = ["cell & core", "</script><script>alert(1)</script>"]
-    page.write_page(path, content, title="A < B", size_names=["2 px", "4 px"], kept=kept, words=words)
+    page.write_page(path, content, title="A < B", size_names=["2 px", "4 px"], explained_variance=shares, words=words)
     tags = Tags(path.read_text(encoding="utf-8"))
     return content, tags, json.loads("".join(tags.text["data"]))
 
@@ -58,7 +58,7 @@ def test_the_page_needs_no_network(picture: dict[str, Any], tmp_path: Path) -> N
     assert any("Plotly" in text for text in tags.text["script"])
     assert "".join(tags.text["title"]).strip() == "A < B"
     assert data["words"] == ["cell & core", "</script><script>alert(1)</script>"]
-    assert data["kept"] == [[0.25, 0.5], [None, None]]
+    assert data["explained_variance"] == [[0.25, 0.5], [None, None]]
     assert (tmp_path / "page.html").stat().st_size < 15e6
 
 
@@ -70,7 +70,7 @@ def test_maps_are_kept_to_a_step(volume: dict[str, Any], tmp_path: Path) -> None
     np.testing.assert_array_equal(values(data, "prediction"), content.prediction)
     assert data["start"] == (content.target > 0).sum((1, 2)).argmax()
     assert len(data["maps"]) == 3 + 2 * (2 + 3 * 2)
-    for kind, index, level in (("information", 2, 1), ("target_bands", 1, 0), ("cross_entropy", 1, 0)):
+    for kind, index, level in (("mutual_information", 2, 1), ("target_bands", 1, 0), ("cross_entropy", 1, 0)):
         expected = content.map_of(kind, index, level, slice(None))
         limit = np.percentile(abs(expected), 99.9)
         difference = values(data, f"{kind}/{index}/{level}") - expected.clip(-limit, limit)

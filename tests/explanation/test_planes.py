@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from monai_cwmi.explanation import Case, choose_view
+from monai_cwmi.explanation import ExplainedCase, choose_view
 from monai_cwmi.explanation.planes import grey_values
 
 
-def case(target: torch.Tensor, prediction: torch.Tensor) -> Case:
+def case(target: torch.Tensor, prediction: torch.Tensor) -> ExplainedCase:
     first, second = (torch.nn.functional.one_hot(indices, 2).movedim(-1, 0).float() for indices in (target, prediction))
     steps = (1.0,) * target.ndim
-    return Case(target[None].float(), first, second, ("background", "class 1"), steps, "px", True)
+    return ExplainedCase(target[None].float(), first, second, ("background", "class 1"), steps, "px", True)
 
 
 def test_a_large_picture_is_cut_to_where_it_errs_most() -> None:

@@ -136,13 +136,13 @@ def bands_figure(target: np.ndarray, prediction: np.ndarray) -> Figure:
 
 
 def blur_figure(target: np.ndarray) -> Figure:
-    """Information, and share of the structure kept, of a label against itself blurred."""
+    """Information and explained variance of a label against itself blurred."""
     label = torch.from_numpy(target).double()[None, None]
     widths = np.linspace(0, 8, 33)
     levels = [information_by_level(blurred(target, width), label, num_levels=LEVELS) for width in widths]
     figure = Figure(figsize=(10, 3.8), dpi=100, layout="constrained")
     axes = figure.subplots(1, 2)
-    for curves, ax in zip(("information", "kept"), axes, strict=True):
+    for curves, ax in zip(("information", "explained_variance"), axes, strict=True):
         values = torch.stack([getattr(level, curves)[:, 0, 0] for level in levels])  # (widths, N)
         for n, size in enumerate(structure_sizes(LEVELS, 2), 1):
             ax.plot(widths, values[:, n - 1], color=COLOURS[n - 1], linewidth=2, label=f"level {n}, {size:g} px")
@@ -151,7 +151,7 @@ def blur_figure(target: np.ndarray) -> Figure:
         ax.set_ylim(bottom=0)
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("information $I_n$, nats")
-    axes[1].set_ylabel("share of the bands' energy kept")
+    axes[1].set_ylabel("explained variance")
     axes[0].legend(frameon=False)
     return figure
 

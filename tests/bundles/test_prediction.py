@@ -63,9 +63,9 @@ def test_evaluation_prints_and_writes_dice(trained: Path, predicted: Path, rings
         rows = list(csv.DictReader(file))
     assert [row["size"] for row in rows] == ["2", "4", "8", "16"] * 2
     images = [torch.from_numpy(array.T[None, None]) for array in (prediction == 255, target == 2)]  # as MONAI has them
-    expected = information_by_level(*images).explained_variance[:, 0, 0]
+    shares = information_by_level(*images).explained_variance[:, 0, 0]
     found = [float(row["explained_variance"]) for row in rows if row["class"] == "axon"]
-    assert found == pytest.approx(expected.tolist(), rel=1e-4)
+    assert found == pytest.approx(shares.tolist(), rel=1e-4)
 
 
 def test_label_images_lie_on_the_grid_of_their_source(bundle: Path, tmp_path: Path) -> None:

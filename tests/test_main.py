@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from monai_cwmi.__main__ import main
-from monai_cwmi.commands import fetch_sample as command
 
 
 def test_a_failure_is_one_message_and_a_status(
@@ -16,7 +15,7 @@ def test_a_failure_is_one_message_and_a_status(
     def fail(name: str, _out: str | None) -> Path:
         raise RuntimeError(f"no network for {name}")
 
-    monkeypatch.setattr(command, "fetch_sample", fail)
+    monkeypatch.setattr("monai_cwmi.data.fetch_sample", fail)
     with pytest.raises(SystemExit) as error:
         main(["fetch-sample", "myelin_sem"])
     assert error.value.code == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from monai_cwmi.benchmark import growth_table, measure_growth, save_growth
 from monai_cwmi.commands.options import Commands, make_folder, measured
 
 
@@ -18,6 +17,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, print a table, and write what ``--out`` asks for."""
+    from monai_cwmi.benchmark import growth_table, measure_growth, save_growth
+
     make_folder(options.out)
     growths = measure_growth(device=options.device, repeats=options.repeats)
     print(growth_table(growths))

@@ -7,10 +7,9 @@ import re
 
 import torch
 
-from monai_cwmi.benchmark import measure_speed, save_speed, speed_table
 from monai_cwmi.commands.options import Commands, count, make_folder, measured
 
-_DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_DTYPES = ("float32", "float64", "float16", "bfloat16")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -37,6 +36,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, print a table, and write what ``--out`` asks for."""
+    from monai_cwmi.benchmark import measure_speed, save_speed, speed_table
+
     make_folder(options.out)
     timings = measure_speed(
         options.sizes,
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
         classes=options.classes,
         num_orientations=options.orientations,
         device=options.device,
-        dtype=_DTYPES[options.dtype],
+        dtype=getattr(torch, options.dtype),
         repeats=options.repeats,
         compiled=options.compile,
     )

@@ -6,11 +6,7 @@ import argparse
 import re
 from typing import Any
 
-from monai.utils import optional_import
-
 from monai_cwmi.commands.options import LEFT_OUT, Commands, count
-
-yaml, _ = optional_import("yaml")
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -103,6 +99,8 @@ def _entry(text: str) -> tuple[str, str]:
 def _value(key: str, text: str) -> Any:
     if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", text):  # 1e-3 is a text to PyYAML
         return float(text)
+    import yaml
+
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

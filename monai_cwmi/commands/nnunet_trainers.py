@@ -6,7 +6,6 @@ import argparse
 import sys
 
 from monai_cwmi.commands.options import Commands
-from monai_cwmi.nnunet import nnunet_problem, trainers_folder
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -21,6 +20,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print it. What is wrong with nnU-Net goes to standard error, so that a shell can take the folder all the same."""
+    from monai_cwmi.nnunet import nnunet_problem, trainers_folder
+
     print(trainers_folder())
     problem = nnunet_problem()
     if problem:

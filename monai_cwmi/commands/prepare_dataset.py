@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from monai_cwmi.clinic import prepare_dataset
 from monai_cwmi.commands.options import LEFT_OUT, Commands, count
 
 
@@ -47,6 +46,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Make the data set and print what became of the cases."""
+    from monai_cwmi.clinic import prepare_dataset
+
     summary = prepare_dataset(
         options.images,
         options.labels,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 from pathlib import Path
 
-from monai.utils import version_leq
-
 LOWEST = "2.8"  # the first nnU-Net to look for trainers in the folders of nnUNet_extTrainer
 
 
@@ -22,6 +20,8 @@ def trainers_folder() -> Path:
 
 def nnunet_problem() -> str | None:
     """Why nnU-Net cannot use the trainers here, in one sentence; ``None`` if it can."""
+    from monai.utils import version_leq  # at the top it would take seconds to import
+
     advice = "pip install 'monai-cwmi[nnunet]'"
     try:
         version = importlib.metadata.version("nnunetv2")

@@ -6,14 +6,14 @@ import pytest
 
 from monai_cwmi.__main__ import main
 from monai_cwmi.benchmark import measure_growth
-from monai_cwmi.commands import benchmark_growth as command
 
 
 def test_benchmark_growth_prints_a_table_and_writes_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        command, "measure_growth", lambda **options: measure_growth(**options, quantities={"size": (16, 32)})
+        "monai_cwmi.benchmark.measure_growth",
+        lambda **options: measure_growth(**options, quantities={"size": (16, 32)}),
     )
     main(["benchmark-growth", "--device", "cpu", "--repeats", "1", "--out", str(tmp_path)])
     printed = capsys.readouterr().out

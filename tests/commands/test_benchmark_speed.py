@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from monai_cwmi.__main__ import main
-from monai_cwmi.commands import benchmark_speed as command
 
 BENCHMARK = ["benchmark-speed", "--batch", "1", "--device", "cpu", "--repeats", "1"]
 
@@ -43,8 +42,8 @@ def test_options_reach_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.update(options, sizes=sizes)
         return []
 
-    monkeypatch.setattr(command, "measure_speed", measure)
-    monkeypatch.setattr(command, "speed_table", lambda timings: "")
+    monkeypatch.setattr("monai_cwmi.benchmark.measure_speed", measure)
+    monkeypatch.setattr("monai_cwmi.benchmark.speed_table", lambda timings: "")
     main(["benchmark-speed"])
     defaults: dict[str, Any] = {
         "sizes": [(512, 512)],

@@ -8,7 +8,6 @@ import pytest
 
 from monai_cwmi.__main__ import main
 from monai_cwmi.clinic import Problem, Summary, prepare_dataset
-from monai_cwmi.commands import prepare_dataset as command
 
 PREPARE = ["prepare-dataset", "--images", "in", "--labels", "in2", "--out", "out"]
 
@@ -22,7 +21,7 @@ def test_prepare_dataset_hands_over_its_options_and_prints_the_summary(
         seen.update(options, places=(images, labels, out))
         return Summary(Path(out), 3, {"training": 3}, ())
 
-    monkeypatch.setattr(command, "prepare_dataset", prepare)
+    monkeypatch.setattr("monai_cwmi.clinic.prepare_dataset", prepare)
     main(PREPARE)
     defaults = {key: value.default for key, value in inspect.signature(prepare_dataset).parameters.items()}
     assert seen.pop("places") == ("in", "in2", "out")
@@ -47,7 +46,7 @@ def test_what_was_left_out_shows_in_the_exit_status(
 ) -> None:
     problems = (Problem("warning", Path("a"), "odd"), Problem("error", Path("b"), "broken"))
     summary = Summary(Path("out"), 2, sections, problems)
-    monkeypatch.setattr(command, "prepare_dataset", lambda *places, **options: summary)
+    monkeypatch.setattr("monai_cwmi.clinic.prepare_dataset", lambda *places, **options: summary)
     with pytest.raises(SystemExit) as error:
         main(PREPARE)
     assert error.value.code == status

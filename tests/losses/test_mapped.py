@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from monai.data import MetaTensor
 from monai.losses import DeepSupervisionLoss
 from monai.networks import one_hot
 from monai.transforms import Compose, RandFlipd, RandRotate90d
@@ -130,29 +129,6 @@ def test_the_better_the_prediction_the_smaller_the_loss(loss_type: type[MappedLo
     losses = [float(loss_type(**EXCLUSIVE)(sharpness * (2 * right - 1), target)) for sharpness in (-8, -1, 0, 1, 3)]
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < 0.1 * losses[0]
-
-
-@pytest.mark.parametrize("loss_type", LOSSES)
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_it_is_computed_in_float32_under_autocast(loss_type: type[MappedLoss], dtype: torch.dtype) -> None:
-    logits, target = example(loss_type, SHAPES[0], 2)
-    logits = logits.detach().to(dtype).requires_grad_()
-    loss = loss_type(**EXCLUSIVE)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = loss(logits, target)
-    found.backward()
-    assert found.dtype == torch.float32
-    assert logits.grad is not None
-    assert logits.grad.dtype == dtype
-    torch.testing.assert_close(found, loss(logits.float(), target))
-
-
-@pytest.mark.parametrize("loss_type", LOSSES)
-def test_metatensors_give_a_plain_number(loss_type: type[MappedLoss]) -> None:
-    logits, target = example(loss_type, SHAPES[0], 2)
-    found = loss_type(**EXCLUSIVE)(MetaTensor(logits), MetaTensor(target))
-    assert type(found) is torch.Tensor
-    torch.testing.assert_close(found, loss_type(**EXCLUSIVE)(logits, target))
 
 
 @pytest.mark.parametrize("loss_type", LOSSES)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from monai.data import MetaTensor
 from monai.losses import (
     DeepSupervisionLoss,
     DiceCELoss,
@@ -148,16 +147,6 @@ def test_degenerate_targets(make: Callable[..., _Loss], shape: tuple[int, ...], 
         (gradient,) = torch.autograd.grad(found, logits)
         assert found.isfinite()
         assert gradient.isfinite().all()
-
-
-def test_autocast_and_meta_tensors_change_nothing() -> None:
-    logits, labels = example((16, 13))
-    half = logits.bfloat16()
-    for loss in (PreparedLoss(SoftDiceclDiceLoss(), **MULTI_CLASS), PreparedLoss(DiceLoss(), **MULTI_CLASS)):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            found = loss(MetaTensor(half), MetaTensor(labels))
-        assert type(found) is torch.Tensor
-        torch.testing.assert_close(found, loss(half.float(), labels))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from monai.data import MetaTensor
 from monai.networks import one_hot
 
 from cases import PREDICTIONS, targets
@@ -162,15 +161,6 @@ def test_images_that_are_ignored_altogether_cost_a_constant() -> None:
     loss = RMILoss(**MULTI_CLASS, ignore_index=255)(logits, torch.full_like(labels, 255))
     assert loss.item() == pytest.approx(3 * FLOOR / 2)
     assert torch.autograd.grad(loss, logits)[0].abs().max() == 0
-
-
-def test_autocast_and_meta_tensors_change_nothing() -> None:
-    logits, labels = example((20, 17))
-    half = logits.bfloat16()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = RMILoss(**MULTI_CLASS)(MetaTensor(half), MetaTensor(labels))
-    assert type(found) is torch.Tensor
-    torch.testing.assert_close(found, RMILoss(**MULTI_CLASS)(half.float(), labels))
 
 
 def test_a_nan_in_the_prediction_shows() -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
 from monai.losses import DeepSupervisionLoss
 from monai.networks import one_hot
 
@@ -121,15 +120,6 @@ def test_degenerate_targets(shape: tuple[int, ...], value: int) -> None:
         (gradient,) = torch.autograd.grad(loss, logits)
         assert loss.isfinite()
         assert gradient.isfinite().all()
-
-
-def test_autocast_and_meta_tensors_change_nothing() -> None:
-    logits, target = example((20, 17))
-    half = logits.bfloat16()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = SkeletonRecallLoss(**MULTI_CLASS)(MetaTensor(half), MetaTensor(target))
-    assert type(found) is torch.Tensor
-    torch.testing.assert_close(found, SkeletonRecallLoss(**MULTI_CLASS)(half.float(), target))
 
 
 def test_deep_supervision_shrinks_the_tubes_with_the_label() -> None:

@@ -188,7 +188,8 @@ def test_what_fails_to_be_made_is_made_the_next_time() -> None:
     with pytest.raises(MemoryError):
         cache.get("a", fail)
     assert len(cache) == 0
-    assert cache.get("a", lambda: tables_of(16)) is not None
+    made = tables_of(16)
+    assert cache.get("a", lambda: made) is made
 
 
 def test_validation_before_training(empty_cache: TableCache) -> None:

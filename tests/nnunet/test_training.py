@@ -15,18 +15,15 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
+from nnunetv2.run.run_training import get_trainer_from_args, run_training_entry
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from PIL import Image
 from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from monai_cwmi.data import fetch_sample
 from monai_cwmi.nnunet import trainers_folder
-
-pytest.importorskip("nnunetv2")
-
-from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry
-from nnunetv2.run.run_training import get_trainer_from_args, run_training_entry
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 pytestmark = pytest.mark.network
 

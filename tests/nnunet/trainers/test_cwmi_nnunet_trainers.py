@@ -9,15 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 from torch import Tensor
 
 from monai_cwmi import CWMILoss
 from monai_cwmi.nnunet import trainers_folder
-
-pytest.importorskip("nnunetv2")
-
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 NAMES = ("nnUNetTrainerCWMILoss", "nnUNetTrainerDiceCECWMILoss")
 PATCHES = {"2d": (64, 48), "3d_fullres": (16, 64, 48)}

@@ -22,6 +22,7 @@ CATALOGUES = {("docs/how-to/compare.md", "MyDice:")}
 
 # Pages whose blocks tests of their own run: that file must read the page.
 OWN_TESTS = {
+    "docs/extend.md": "tests/docs/test_extend.py",
     "docs/how-to/explain.md": "tests/explanation/test_page_of_docs.py",
     "docs/how-to/frameworks.md": "tests/docs/test_frameworks.py",
     "docs/how-to/install.md": "tests/test_packaging.py",
@@ -55,7 +56,7 @@ DEFAULT_PATCH = "[32, 32]"
 
 # Commands that no test of this folder runs, by the piece of another file that does: the file must hold that piece.
 ELSEWHERE = {
-    r"make (train|test|docs|linkcheck)\b.*": ("Makefile", "\n{0}:"),
+    r"make (train|test|test-fast|docs|linkcheck|bundles)\b.*": ("Makefile", "\n{0}:"),
     r"make test": (".ci/run", "test"),
     r"ruff check \. && ruff format --check \.": ("Makefile", "ruff format --check ."),
     r"mypy": ("Makefile", "bin/mypy"),

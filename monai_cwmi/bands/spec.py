@@ -45,6 +45,22 @@ class PyramidSpec(NamedTuple):
         """Number ``F`` of a level's bands as they are compared."""
         return 2 * self.num_orientations if self.in_quadrature else self.num_orientations
 
+    @property
+    def numbers(self) -> list[float]:
+        """A pyramid on the centred grid as numbers, which an operator of torch takes as one argument."""
+        return [self.num_levels, self.num_orientations, self.is_complex, *self.spacing]
+
+
+def spec_of_numbers(numbers: Sequence[float]) -> PyramidSpec:
+    """The pyramid with these :attr:`PyramidSpec.numbers`.
+
+    Example:
+        >>> spec_of_numbers(PyramidSpec(4, 6, True, "centred", (1.0, 1.0, 3.0)).numbers).spacing
+        (1.0, 1.0, 3.0)
+    """
+    num_levels, num_orientations, is_complex, *spacing = numbers
+    return PyramidSpec(int(num_levels), int(num_orientations), bool(is_complex), "centred", tuple(spacing))
+
 
 @dataclass(frozen=True)
 class BandOptions:

@@ -19,7 +19,7 @@ from monai_cwmi.bands.batches import as_images, groups
 from monai_cwmi.bands.gradients import refuse_second_derivative
 from monai_cwmi.bands.moments import ROUNDING, Moments, PyramidMoments
 from monai_cwmi.bands.residuals import residual_matrices, with_means
-from monai_cwmi.bands.spec import PyramidSpec
+from monai_cwmi.bands.spec import PyramidSpec, spec_of_numbers
 from monai_cwmi.bands.table_cache import cached_tables
 from monai_cwmi.bands.tables import Tables, index_bound, lowpass_shape
 
@@ -68,7 +68,7 @@ class _Moments(torch.autograd.Function):
     def forward(
         ctx: Any, prediction: Tensor, target: Tensor, spec: PyramidSpec, slice_dim: int | None, residuals: bool
     ) -> tuple[Tensor, ...]:
-        options = spec.num_levels, spec.num_orientations, spec.is_complex, spec.spacing, slice_dim, residuals
+        options = spec.numbers, slice_dim, residuals
         matrices, c, independent, totals, means, p, d, low = _covariances(prediction, target, *options)
         # The residual bands' gradient needs the images again; without them they are let go.
         pair = (prediction, target) if residuals else (prediction[:0], target[:0])
@@ -81,21 +81,15 @@ class _Moments(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, *others: Tensor) -> tuple[Tensor | None, ...]:
         refuse_second_derivative()
         _, _, grad_totals, grad_means = others
-        gradient = _gradient(grad, grad_totals, grad_means, *ctx.saved_tensors, ctx.shape, *ctx.options)
+        grads = [grad, grad_totals, grad_means]
+        gradient = _gradient(grads, list(ctx.saved_tensors), ctx.shape, *ctx.options)
         return gradient, None, None, None, None
 
 
 # Operators of their own: torch.compile would otherwise trace the making of the tables into every step.
 @torch.library.custom_op("monai_cwmi::covariances", mutates_args=())
 def _covariances(
-    prediction: Tensor,
-    target: Tensor,
-    num_levels: int,
-    num_orientations: int,
-    is_complex: bool,
-    spacing: Sequence[float],
-    slice_dim: int | None,
-    residuals: bool,
+    prediction: Tensor, target: Tensor, pyramid: Sequence[float], slice_dim: int | None, residuals: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Moments of ``M`` images ``(M, H, W)`` or ``(M, H, W, D)``, or of the ``M`` slices of volumes.
 
@@ -107,7 +101,7 @@ def _covariances(
         The spectra of ``p`` and ``d`` in the order of the tables, ``(2, M, at least Q)`` each, real and imaginary part
         apart, and both around the low-pass band, ``(2, 2, M, R or 0)``.
     """
-    spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred", tuple(spacing))
+    spec = spec_of_numbers(pyramid)
     prediction, target = as_images(prediction, slice_dim), as_images(target, slice_dim)
     tables = _tables(prediction, tuple(prediction.shape[2:]), spec)
     matrices, c, independent, totals, means, p_room, d_room, low = _outputs(prediction, spec, residuals)
@@ -118,9 +112,11 @@ def _covariances(
         centred, remainder, group_means = spectra.regression(group.of(prediction), group.of(target))
         p = spectra.sorted_spectrum(centred, tables, p_room[:, of], low[0, :, of])  # (2, m, Q / L, L)
         d = spectra.sorted_spectrum(remainder, tables, d_room[:, of], low[1, :, of])
-        more = spectra.level_coefficients(p, d, tables, num_levels)  # (N, m)
+        more = spectra.level_coefficients(p, d, tables, spec.num_levels)  # (N, m)
         torch.add(group_means[2].double(), more.double(), out=c[:, of])
-        sums.append(spectra.segment_sums(spectra.block_sums(p, d, more, tables, is_complex), tables, num_levels))
+        sums.append(
+            spectra.segment_sums(spectra.block_sums(p, d, more, tables, spec.is_complex), tables, spec.num_levels)
+        )
         if residuals:
             means[:, of] = group_means
             totals[0, :, of] = spectra.pixel_sums(centred, remainder)
@@ -131,17 +127,9 @@ def _covariances(
 
 @_covariances.register_fake
 def _(
-    prediction: Tensor,
-    target: Tensor,
-    num_levels: int,
-    num_orientations: int,
-    is_complex: bool,
-    spacing: Sequence[float],
-    slice_dim: int | None,
-    residuals: bool,
+    prediction: Tensor, target: Tensor, pyramid: Sequence[float], slice_dim: int | None, residuals: bool
 ) -> tuple[Tensor, ...]:
-    spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred", tuple(spacing))
-    return _outputs(as_images(prediction, slice_dim), spec, residuals)
+    return _outputs(as_images(prediction, slice_dim), spec_of_numbers(pyramid), residuals)
 
 
 def _outputs(images: Tensor, spec: PyramidSpec, residuals: bool) -> tuple[Tensor, ...]:
@@ -164,32 +152,32 @@ def _outputs(images: Tensor, spec: PyramidSpec, residuals: bool) -> tuple[Tensor
 
 @torch.library.custom_op("monai_cwmi::covariances_backward", mutates_args=())
 def _gradient(
-    grad: Tensor,
-    grad_totals: Tensor,
-    grad_means: Tensor,
-    c: Tensor,
-    means: Tensor,
-    p: Tensor,
-    d: Tensor,
-    low: Tensor,
-    prediction: Tensor,
-    target: Tensor,
+    grads: Sequence[Tensor],
+    saved: Sequence[Tensor],
     shape: Sequence[int],
-    num_levels: int,
-    num_orientations: int,
-    is_complex: bool,
-    spacing: Sequence[float],
+    pyramid: Sequence[float],
     slice_dim: int | None,
     residuals: bool,
 ) -> Tensor:
-    """Gradient in the prediction, of that spatial shape, from the one in the moments ``(4 or 3, N, M, F, F)``."""
-    spec = PyramidSpec(num_levels, num_orientations, is_complex, "centred", tuple(spacing))
+    """Gradient in the prediction, of that spatial shape.
+
+    Args:
+        grads: Gradients in the moments, the sums and the means of :func:`_covariances`.
+        saved: ``c``, the means, the spectra of ``p`` and ``d``, both around the low-pass band, prediction and target.
+        shape: Of the spatial axes.
+        pyramid: The pyramid's numbers.
+        slice_dim: Spatial axis along which volumes are cut.
+        residuals: Whether residual bands take part.
+    """
+    spec = spec_of_numbers(pyramid)
+    grad, grad_totals, grad_means = grads
+    c, means, p, d, low, prediction, target = saved
     gradient = _empty_gradient(p, shape, slice_dim)
     images = as_images(gradient, slice_dim)
     spatial_shape = tuple(images.shape[2:])
     tables = _tables(p, spatial_shape, spec)
     p, d = (spectra.in_blocks(room, tables) for room in (p, d))  # (2, M, Q / L, L)
-    harmonics = spectra.harmonic_factors(grad, c, tables, is_complex)  # (N S, R, M, A)
+    harmonics = spectra.harmonic_factors(grad, c, tables, spec.is_complex)  # (N S, R, M, A)
     for group in groups(images):
         of = group.images
         spectrum = spectra.gradient_spectrum(harmonics[:, :, of], c[:, of], p[:, of], d[:, of], tables)
@@ -206,9 +194,15 @@ def _gradient(
 
 
 @_gradient.register_fake
-def _(grad: Tensor, *others: Any) -> Tensor:
-    p, shape, slice_dim = others[4], others[9], others[14]
-    return _empty_gradient(p, shape, slice_dim)
+def _(
+    grads: Sequence[Tensor],
+    saved: Sequence[Tensor],
+    shape: Sequence[int],
+    pyramid: Sequence[float],
+    slice_dim: int | None,
+    residuals: bool,
+) -> Tensor:
+    return _empty_gradient(saved[2], shape, slice_dim)
 
 
 def _empty_gradient(p: Tensor, shape: Sequence[int], slice_dim: int | None) -> Tensor:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import pytest
 import torch
@@ -171,11 +170,12 @@ def test_the_operators_keep_their_promises_to_the_compiler(
 ) -> None:
     prediction, target = (image.flatten(0, 1) for image in images(shape))
     spacing = (1.0, 2.0, 1.0) if len(shape) == 3 and slice_dim is None else (1.0, 1.0)
-    options: tuple[Any, ...] = (2, 3, is_complex, spacing, slice_dim, residuals)
+    options = PyramidSpec(2, 3, is_complex, "centred", spacing).numbers, slice_dim, residuals
     tests = ("test_schema", "test_faketensor")
     torch.library.opcheck(torch.ops.monai_cwmi.covariances, (prediction, target, *options), test_utils=tests)
     matrices, c, _, totals, means, *spectra = torch.ops.monai_cwmi.covariances(prediction, target, *options)
-    arguments = (matrices, totals, means, c, means, *spectra, prediction, target, shape, *options)
+    saved = [c, means, *spectra, prediction, target]
+    arguments = ([matrices, totals, means], saved, shape, *options)
     torch.library.opcheck(torch.ops.monai_cwmi.covariances_backward, arguments, test_utils=tests)
 
 

@@ -24,7 +24,7 @@ endif
 endif
 endif
 
-.PHONY: train test check bundles docs linkcheck dist clean
+.PHONY: train test test-fast check bundles docs linkcheck dist clean
 
 ## Fetch a bundle's real data, train, label the held-out images, evaluate, and draw the pictures.
 train: $(VENV)/.bundle,clinic-installed
@@ -46,7 +46,11 @@ train: $(VENV)/.bundle,clinic-installed
 
 ## Run all tests, a file at a time on each core.
 test: $(VENV)/.dev-installed
-	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --durations 15 --durations-min 1
+
+## Run the tests that take no training, no build and no compiler: some minutes on two cores.
+test-fast: $(VENV)/.dev-installed
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --durations 15 --durations-min 1 -m "not slow"
 
 ## Lint, format check and types.
 check: $(VENV)/.dev-installed

@@ -27,6 +27,8 @@ from torch.nn.parallel import DistributedDataParallel
 from monai_cwmi import CWMILoss
 from monai_cwmi.bands.table_cache import TableCache
 
+pytestmark = pytest.mark.slow
+
 MEGABYTE = 2**20
 
 

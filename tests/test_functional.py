@@ -62,6 +62,7 @@ def test_information_is_that_of_the_pyramids_subbands(shape: tuple[int, int], is
         torch.testing.assert_close(found[level], expected, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frequency_grid", ["centred", "published"])
 @pytest.mark.parametrize("is_complex", [True, False])
 @pytest.mark.parametrize("shape", [(8, 8), (9, 12), (11, 8)])

@@ -21,7 +21,10 @@ import monai_cwmi
 from monai_cwmi.data import list_bundles
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="releases are built in the repository")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="releases are built in the repository"),
+]
 
 # Made by trainings and by `make docs`, and no part of a release.
 MADE = [f"bundles/myelin_sem_segmentation/{path}" for path in ("models/model.pt", "eval/a.png", "output/a.png")]

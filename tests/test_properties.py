@@ -18,6 +18,8 @@ from monai_cwmi import CWMILoss, SteerablePyramid
 from monai_cwmi.functional import conditional_entropy, mutual_information
 from strategies import INPUT_DTYPES, TARGET_DTYPES, Pair, Recipe, options, pairs
 
+pytestmark = pytest.mark.slow
+
 Options = dict[str, Any]
 
 many = settings(

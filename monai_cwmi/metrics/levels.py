@@ -70,6 +70,7 @@ def information_by_level(
         ValueError: As :func:`monai_cwmi.functional.mutual_information`.
 
     Example:
+        >>> import torch
         >>> target = torch.zeros(1, 1, 64, 64)
         >>> target[..., 16:48, 16:48] = 1
         >>> blurred = torch.nn.functional.avg_pool2d(target, 7, stride=1, padding=3)

@@ -10,6 +10,7 @@ from monai_cwmi import SteerablePyramid
 from monai_cwmi.bands.filters import band_filters, fft_frequencies
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_complex", [True, False])
 def test_reconstruction_of_every_size(is_complex: bool) -> None:
     pyramid = SteerablePyramid(is_complex=is_complex)

@@ -185,6 +185,7 @@ def test_spacing_of_plane_images() -> None:
     assert not torch.allclose(plane, mutual_information(prediction[..., 0], target[..., 0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -259,6 +260,7 @@ def test_nan_gives_nan() -> None:
         assert values[:, 1].isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slice_dims", [(-1,), None])
 def test_compiled_code_is_one_graph(slice_dims: tuple[int, ...] | None) -> None:
     prediction, target = volumes(1, 1, 18, 20, 19, dtype=torch.float32)

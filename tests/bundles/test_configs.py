@@ -104,6 +104,7 @@ def test_a_new_bundle_is_complete(rings: Path) -> None:
     verify_net_in_out("network_def", meta_file=meta, config_file=str(configs / "train.json"), device="cpu")
 
 
+@pytest.mark.slow
 def test_a_new_bundle_trains_evaluates_and_predicts_in_its_folder(rings: Path, rings_dir: Path) -> None:
     shutil.copytree(rings_dir, rings / "rings")
     before = set(rings.parent.iterdir())

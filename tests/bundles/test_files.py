@@ -93,6 +93,7 @@ def test_training_and_inference_have_one_network(copied: Path, data: dict[str, A
     assert train == infer
 
 
+@pytest.mark.slow
 def test_the_trained_network_is_exported(copied: Path, data: dict[str, Any], tmp_path: Path) -> None:
     network = make_workflow(copied, "inference.json", workflow_type="infer", **data).network_def.cpu().eval()
     torch.save(network.state_dict(), tmp_path / "model.pt")

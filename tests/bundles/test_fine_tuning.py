@@ -21,6 +21,8 @@ from PIL import Image
 from .conftest import BUNDLES, NAMES, copy_bundle, make_workflow, run_bundle
 from .test_training import causes
 
+pytestmark = pytest.mark.slow
+
 FINE_TUNE = ("train.json", "fine_tune.yaml")
 VOLUMES = ["organ_ct_segmentation", "tissue_mr_segmentation"]
 PATCH = {"myelin_sem_segmentation": [64, 64], "tissue_mr_segmentation": [32, 32]}

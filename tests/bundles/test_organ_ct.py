@@ -21,6 +21,8 @@ from monai_cwmi.metrics import information_by_level
 
 from .conftest import copy_bundle, make_workflow, run_bundle
 
+pytestmark = pytest.mark.slow
+
 NAME = "organ_ct_segmentation"
 SIZE: dict[str, Any] = {"patch_size": [32, 32, 32], "spacing": [1.5, 1.5, 1.5]}
 SHORT: dict[str, Any] = SIZE | {"epochs": 1, "steps_per_epoch": 1, "patches_per_image": 1}

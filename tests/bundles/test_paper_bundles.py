@@ -21,6 +21,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from .conftest import BUNDLES, PAPER_NAMES, make_workflow
 
+pytestmark = pytest.mark.slow
+
 EM = "neurite_em_segmentation"
 COLOUR = [name for name in PAPER_NAMES if name != EM]
 # The paper's, columns first as MONAI reads pictures; those of DRIVE are whole images, 565 x 584, in multiples of 32.

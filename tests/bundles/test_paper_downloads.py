@@ -25,6 +25,7 @@ def make_download(name: str, folder: Path) -> Path:
     return make_drive(folder, count=5, size=(40, 36))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAPER_NAMES)
 def test_from_a_download_to_a_model(
     name: str, paper_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

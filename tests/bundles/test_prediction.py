@@ -13,6 +13,8 @@ from monai_cwmi.metrics import information_by_level
 from .conftest import make_workflow, run_bundle
 from .test_training import causes
 
+pytestmark = pytest.mark.slow
+
 
 def read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))

@@ -13,6 +13,8 @@ from .conftest import make_workflow
 from .test_fine_tuning import FINE_TUNE, options
 from .test_training import causes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "changed",

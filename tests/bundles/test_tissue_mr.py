@@ -19,6 +19,8 @@ from monai_cwmi.data import fetch_sample
 
 from .conftest import copy_bundle, make_workflow
 
+pytestmark = pytest.mark.slow
+
 NAME = "tissue_mr_segmentation"
 CENTRES = torch.tensor([0.0, 0.5, 1.0])  # of the classes, on the scale of normalised intensities
 SHORT: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 2, "patches_per_image": 2, "patch_size": [32, 32]}

@@ -19,6 +19,8 @@ from monai_cwmi.functional import mutual_information
 from .conftest import BUNDLES, NAMES, copy_bundle, make_workflow
 from .test_training import DICE_CE
 
+pytestmark = pytest.mark.slow
+
 SHORT: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 6, "patches_per_image": 2}
 DATA = {"myelin_sem_segmentation": "rings_dir", "organ_ct_segmentation": "blobs_dir"}
 PATCH = {"myelin_sem_segmentation": [64, 64], "organ_ct_segmentation": [32, 32, 32]}

@@ -12,6 +12,8 @@ from ignite.engine import Events
 
 from .conftest import make_workflow, run_bundle
 
+pytestmark = pytest.mark.slow
+
 DICE_CE = {"_target_": "DiceCELoss", "to_onehot_y": True, "softmax": True}
 SHORT: dict[str, Any] = {"epochs": 1, "steps_per_epoch": 1, "patches_per_image": 2, "patch_size": [64, 64]}
 

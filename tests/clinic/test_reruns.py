@@ -18,6 +18,8 @@ from clinic.builders import block, noise, write_volume
 from clinic.test_dataset import SHAPE, cohort, tree
 from monai_cwmi.clinic import prepare_dataset
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_rerun_changes_nothing_and_new_scans_follow(tmp_path: Path) -> None:
     images, labels = cohort(tmp_path, 6)

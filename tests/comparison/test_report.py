@@ -49,6 +49,7 @@ class _Page(HTMLParser):
         return [base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in sources]
 
 
+@pytest.mark.slow
 def test_all_that_is_written(make_results: MakeResults) -> None:
     out = make_results()
     written = write_report(out)
@@ -80,6 +81,7 @@ def test_all_that_is_written(make_results: MakeResults) -> None:
         assert text in page.text, text
 
 
+@pytest.mark.slow
 def test_the_same_files_twice(make_results: MakeResults) -> None:
     out = make_results(["CE", "CWMI"], folds=1, images=2, metrics=FEW)
     first = [path.read_bytes() for path in write_report(out)]

@@ -20,6 +20,8 @@ from monai_cwmi.comparison.reported_metrics import METRICS
 
 from .foreign import write_bundle
 
+pytestmark = pytest.mark.slow
+
 LOSSES = ("CE", "CWMI")
 
 

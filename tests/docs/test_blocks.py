@@ -61,6 +61,7 @@ def test_tests_of_a_page_read_it(page: str, file: str) -> None:
     assert f'"{Path(page).name}").read_text(' in (ROOT / file).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("python"))
 def test_python(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -102,6 +103,7 @@ def test_configuration(page: str, repository: Path) -> None:
             assert parser.get_parsed_content(entry) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in pages_with("bash") if page not in tables.SAME_COMMANDS])
 def test_commands(page: str, repository: Path) -> None:
     bundle = repository / "bundles" / bundle_of(page)

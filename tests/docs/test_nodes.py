@@ -10,10 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from .commands import shortened
 from .pages import find_blocks, find_commands
+
+pytestmark = pytest.mark.slow
 
 PAGE = "docs/how-to/multi-gpu.md"
 BUNDLE = "myelin_sem_segmentation"

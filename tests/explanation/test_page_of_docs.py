@@ -17,6 +17,8 @@ from monai.bundle import ConfigParser
 
 from monai_cwmi.explanation import InformationReport
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "explain.md").read_text(encoding="utf-8")
 NAME = "myelin_sem_segmentation"

@@ -167,6 +167,7 @@ def test_copies_give_the_same(name: str) -> None:
     assert not loss.state_dict()
 
 
+@pytest.mark.slow
 @every_loss
 def test_compiled_it_is_the_same(name: str) -> None:
     logits, target = example(name)

@@ -267,6 +267,7 @@ def test_it_has_no_state_and_survives_copies() -> None:
     assert loss.double()(logits.double(), labels).dtype == torch.float64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"is_complex": False}, {"ignore_index": 255, "weight": "balanced"}])
 def test_compiled_whole_for_more_than_one_size(options: dict[str, Any]) -> None:
     torch._dynamo.reset()
@@ -281,6 +282,7 @@ def test_compiled_whole_for_more_than_one_size(options: dict[str, Any]) -> None:
         torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_compiled_by_inductor() -> None:
     torch._dynamo.reset()
     logits, labels = example(1)

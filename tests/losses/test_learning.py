@@ -12,6 +12,8 @@ from torch import Tensor
 
 from monai_cwmi import CWMILoss
 
+pytestmark = pytest.mark.slow
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 

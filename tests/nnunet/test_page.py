@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "nnunet.md").read_text()
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.network,
     pytest.mark.skipif(importlib.util.find_spec("nnunetv2") is None, reason="needs nnU-Net"),
 ]
@@ -47,5 +48,5 @@ def test_every_block_runs(tmp_path: Path, myelin_cache: Path) -> None:
     assert summary["mean"].keys() == {"1", "2"}
     # Nothing is seeded, and so short a training may lose a class, but not both.
     assert 0.2 < summary["foreground_mean"]["Dice"] < 1
-    assert "Weights of the terms: mutual_information 0\n" in result.stdout
+    assert "Weights of the terms: cross_entropy 0, mutual_information 0\n" in result.stdout
     assert "mutual_information 0.1" in result.stdout

@@ -25,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 from monai_cwmi.data import fetch_sample
 from monai_cwmi.nnunet import trainers_folder
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.slow, pytest.mark.network]
 
 # Two steps an epoch. The number of epochs is the environment's, so that a training can be continued.
 TRAINERS = """

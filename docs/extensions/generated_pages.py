@@ -34,7 +34,8 @@ COPIES = {
 INNER = {
     "monai_cwmi": {"bands.pyramid": ["PyramidCoefficients"]},
     "monai_cwmi.benchmark": {"workload": [], "memory": []},
-    "monai_cwmi.losses": {"preparation": []},
+    "monai_cwmi.bands": {"moments": ["Moments", "PyramidMoments"], "spec": ["BandOptions"]},
+    "monai_cwmi.losses": {"band_loss": ["BandLoss"], "preparation": []},
     "monai_cwmi.maps": {"transform": [], "critical_errors": [], "skeleton": []},
 }
 LINK = re.compile(r"(?<=\]\()(?!#|[a-z]+:)([^)#\s]+)(#[^)\s]*)?(?=\))")
@@ -62,12 +63,13 @@ def room_page(name: str) -> str | None:
     """The reference of one room, or None if it has no public names."""
     names = getattr(importlib.import_module(name), "__all__", None)
     if name == "monai_cwmi.functional":
-        names = ["conditional_entropy", "mutual_information"]
-    if not names:
+        names = ["conditional_entropy", "mutual_information", "measure_bands"]
+    names = names or []
+    if not names and name not in INNER:
         return None
     if name != "monai_cwmi":  # what the package itself offers stands on its page
         names = [each for each in names if each not in monai_cwmi.__all__]
-    lines = [f"# `{name}`", "", *automodule(name, names)]
+    lines = [f"# `{name}`", "", *(automodule(name, names) if names else [])]
     for inner, inner_names in INNER.get(name, {}).items():
         lines += [f"## `{name}.{inner}`", "", *automodule(f"{name}.{inner}", inner_names)]
     return "\n".join(lines)

@@ -66,7 +66,7 @@ def spec_of_numbers(numbers: Sequence[float]) -> PyramidSpec:
 class BandOptions:
     """How images are split into bands: the keyword options of the public functions and of the loss.
 
-    :func:`monai_cwmi.bands.volumes.views` checks them and says what they mean for images of two or three axes.
+    ``monai_cwmi.bands.volumes.views`` checks them and says what they mean for images of two or three axes.
 
     Attributes:
         num_levels: ``N``.

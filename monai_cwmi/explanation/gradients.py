@@ -17,7 +17,7 @@ class TermGradient(NamedTuple):
     """What a small rise of a probability would gain: positive where the term asks for more of the class.
 
     Attributes:
-        term: Name of the term, as in :meth:`monai_cwmi.CWMILoss.terms`.
+        term: Name of the term, as in :meth:`monai_cwmi.losses.band_loss.BandLoss.terms`.
         level: Level of the pyramid, from 1; ``None`` for a term of the image as a whole.
         values: ``(C, spatial)``, the gradient towards a better value of the term, the mean over the classes.
     """

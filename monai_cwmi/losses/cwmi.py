@@ -23,7 +23,8 @@ class CWMILoss(BandLoss):
     information compares structure at every scale and orientation and keeps thin boundaries, small instances and
     topology. It is blind to ``p -> 1 - p``, so cross-entropy decides which side is foreground: keep
     ``lambda_ce`` positive, and train the first epoch with ``lambda_mi = 0``, as the paper does. Both are plain
-    attributes that a scheduler may set between steps. The loss is negative when the information outweighs the
+    attributes that a scheduler may set between steps. ``terms()`` gives both terms by name, ``weights`` their weights;
+    see :class:`monai_cwmi.losses.band_loss.BandLoss`. The loss is negative when the information outweighs the
     cross-entropy.
 
     Cross-entropy is that of exclusive classes after ``softmax`` over several channels, else that of each channel by

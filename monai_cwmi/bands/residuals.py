@@ -28,8 +28,9 @@ def residual_matrices(levels: Moments, totals: Tensor, coefficient: Tensor, spec
         Float64 ``(3, 2, B, C[, S], 1, 1)``.
     """
     everything, lowpass = totals
-    scale = torch.tensor([2.0 ** (spec.spatial_dims * n) for n in range(spec.num_levels)], dtype=torch.float64)
-    scale = scale.to(totals.device) * _redundancy(spec)
+    # A level's grid has the fewer pixels, and the larger energies, the coarser it is.
+    scale = 2.0 ** (spec.spatial_dims * torch.arange(spec.num_levels, dtype=torch.float64, device=totals.device))
+    scale = scale * _redundancy(spec)
     energies = levels.matrices[:3].diagonal(dim1=-2, dim2=-1).sum(-1)  # (3, N, B, C[, S])
     pp, dd, dp = energies / scale.reshape(-1, *[1] * (energies.ndim - 2))
     shift = levels.coefficient - coefficient  # from each level's own coefficient to the image's

@@ -53,7 +53,7 @@ def spectral_moments(
     totals, means = totals.unflatten(-1, images), means.unflatten(-1, images)
     coefficient = means[2].detach()
     matrices = residual_matrices(levels, totals, coefficient, spec)  # (3, 2, B, C[, S], 1, 1)
-    residual = Moments(matrices, coefficient.expand(2, *images), independent[[0, -1]], rounding)
+    residual = Moments(matrices, coefficient.expand(2, *images), independent[:: spec.num_levels + 1], rounding)
     return PyramidMoments(levels, with_means(residual, means[:2], pixels, spec))
 
 

@@ -45,7 +45,7 @@ def subband_moments(
         return moments
     pairs = ((p.highpass, y.highpass), (p.lowpass, y.lowpass))
     of_residuals = _moments([(_one_band(a, spec), _one_band(b, spec)) for a, b in pairs])
-    return moments._replace(residuals=Moments(*of_residuals, independent[[0, -1]], rounding))
+    return moments._replace(residuals=Moments(*of_residuals, independent[:: spec.num_levels + 1], rounding))
 
 
 def _one_band(band: Tensor, spec: PyramidSpec) -> Tensor:

@@ -22,6 +22,12 @@ def grid(shape: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
     return fft_frequencies(shape[0]), fft_frequencies(shape[1])
 
 
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.0, 1.0, 3.0)])
+def test_a_single_slice_has_no_level_in_space_unless_it_is_thick(spacing: tuple[float, ...]) -> None:
+    assert fitting_levels((1, 16, 20), 3, spacing) == 0
+    assert fitting_levels((1, 16, 20), 3, (2.8, 1.0, 1.9)) == 1
+
+
 @pytest.mark.parametrize(("shape", "expected"), [((2, 9), 0), ((3, 3), 1), ((4, 9), 1), ((5, 5), 2), ((8, 300), 2)])
 def test_levels_that_fit(shape: tuple[int, int], expected: int) -> None:
     assert fitting_levels(shape, 4) == expected

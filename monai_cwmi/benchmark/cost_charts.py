@@ -1,4 +1,4 @@
-"""Measurements as charts. Needs matplotlib, which the rest of the room does without."""
+"""Measurements as charts. Needs matplotlib, which the rest of the package does without."""
 
 from __future__ import annotations
 

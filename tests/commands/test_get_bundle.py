@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from monai_cwmi.__main__ import main
+from monai_cwmi.commands.get_bundle import BUNDLE_NAMES
 from monai_cwmi.data import list_bundles
 
 NAME = "myelin_sem_segmentation"
@@ -14,6 +15,17 @@ def test_get_bundle_prints_the_folder(tmp_path: Path, capsys: pytest.CaptureFixt
     main(["get-bundle", NAME, str(tmp_path)])
     assert capsys.readouterr().out == f"{tmp_path / NAME}\n"
     assert (tmp_path / NAME / "configs" / "train.json").is_file()
+
+
+def test_the_choices_are_the_bundles() -> None:
+    assert list(BUNDLE_NAMES) == list_bundles()
+
+
+def test_help_names_the_bundles(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["get-bundle", "--help"])
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in list_bundles())
 
 
 def test_an_unknown_name_is_told_the_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

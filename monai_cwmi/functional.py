@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from monai_cwmi.bands.independence import comparable_levels
 from monai_cwmi.bands.moments import PyramidMoments
 from monai_cwmi.bands.pyramid import scaled_bands
 from monai_cwmi.bands.residuals import with_means
@@ -191,7 +192,10 @@ def measure_bands(
     dtype = torch.float64 if prediction.dtype == torch.float64 else torch.float32
     prediction, target = prediction.to(dtype), target.to(dtype)
     with torch.autocast(prediction.device.type, enabled=False):  # which would take sums of squares to half precision
-        seen = [_measure_view(measures, moments_of, prediction, target, mask, view) for view in looks]
+        seen = [
+            _measure_view(measures, moments_of, prediction, target, mask, view, options.only_comparable)
+            for view in looks
+        ]
         return [_combine(measure, [parts[i] for parts in seen]).to(dtype) for i, measure in enumerate(measures)]
 
 
@@ -205,15 +209,18 @@ def _measure_view(
     target: Tensor,
     mask: Tensor | None,
     view: View,
+    only_comparable: bool,
 ) -> list[_Parts]:
-    """The parts of each measure in one view, whose levels are those that fit."""
+    """The parts of each measure in one view, whose levels are those that fit, or of these the comparable ones."""
     slice_dim, spec = view
     axes = view.compared_axes
-    levels = fitting_levels([prediction.shape[axis] for axis in axes], spec.num_levels, spec.spacing)
-    if levels == 0:
+    shape = tuple(prediction.shape[axis] for axis in axes)
+    spec = spec._replace(num_levels=fitting_levels(shape, spec.num_levels, spec.spacing))
+    if only_comparable and spec.num_levels:
+        spec = spec._replace(num_levels=comparable_levels(shape, spec))
+    if spec.num_levels == 0:
         none = prediction.flatten(2)[..., :0].movedim(-1, 0)  # (0, B, C), still a function of the prediction
         return [[none] for _ in measures]
-    spec = spec._replace(num_levels=levels)
     informative = None if slice_dim is None else informative_slices(target, view)
     inside = None if mask is None else _checked(mask, prediction)
     result: dict[Measure, _Parts] = {}
@@ -257,7 +264,7 @@ def _moments(
     if moments.residuals is None:
         return moments
     means = torch.stack((p_mean.squeeze(axes), y_mean.squeeze(axes))).double()  # (2, B, C[, S])
-    return moments._replace(residuals=with_means(moments.residuals, means, count.squeeze(axes), spec))
+    return moments._replace(residuals=with_means(moments.residuals, means, count.squeeze(axes)))
 
 
 def _needs_residuals(measures: Sequence[Measure]) -> bool:

@@ -81,3 +81,58 @@ def make_massachusetts_roads(folder: Path, *, count: int = 120, size: tuple[int,
 
 def _colours(generator: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     return generator.integers(0, 255, (*size, 3), dtype=np.uint8)
+
+
+def make_chase_db1(folder: Path, *, count: int = 14, size: tuple[int, int] = (24, 20)) -> Path:
+    """CHASE_DB1: photographs of both eyes of children and two masks of one bit for each."""
+    generator = np.random.default_rng(0)
+    for number in range(1, count + 1):
+        for eye in "LR":
+            stem = f"Image_{number:02d}{eye}"
+            save(folder / f"{stem}.jpg", generator.integers(0, 255, (*size, 3), dtype=np.uint8))
+            for observer in ("1st", "2nd"):
+                save(folder / f"{stem}_{observer}HO.png", generator.random(size) < 0.3)
+    return folder
+
+
+def make_isbi2012(
+    folder: Path, *, count: int = 30, size: tuple[int, int] = (24, 20), kind: str = "stacks", white: int = 255
+) -> Path:
+    """ISBI 2012: grey slices and masks of cells, as two stacks or as pictures that are numbered without zeros."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (count, *size), dtype=np.uint8)
+    cells = np.where(generator.random((count, *size)) < 0.8, white, 0).astype(np.uint8)
+    folder.mkdir(parents=True, exist_ok=True)
+    if kind == "stacks":
+        rewrite_stack(folder, "volume", images)
+        rewrite_stack(folder, "labels", cells)
+    else:
+        for number in range(count):
+            save(folder / "image" / f"{number}.png", images[number])
+            save(folder / "label" / f"{number}.png", cells[number])
+    return folder
+
+
+def make_dsb2018(
+    folder: Path, *, count: int = 12, size: tuple[int, int] = (24, 20), kind: str = "numbers", seed: int = 0
+) -> Path:
+    """DSB 2018: grey, RGB and RGBA images and nuclei, touching rectangles, numbered or in a mask each."""
+    generator = np.random.default_rng(seed)
+    for index in range(count):
+        image = generator.integers(0, 255, (*size, 4), dtype=np.uint8)
+        image = (image[..., 0], image[..., :3], image)[index % 3]
+        numbers = generator.choice([0, 2, 3, 300], (-(-size[0] // 4), -(-size[1] // 5))).repeat(4, 0).repeat(5, 1)
+        numbers = numbers[: size[0], : size[1]].astype(np.uint16)
+        stem = f"nuclei_{index:03d}"
+        if kind == "numbers":
+            save(folder / "images" / f"{stem}.png", image)
+            save(folder / "labels" / f"{stem}.png", numbers)
+        else:
+            save(folder / stem / "images" / f"{stem}.png", image)
+            for number in sorted({2, 3, 300} & set(numbers.flat)):
+                save(folder / stem / "masks" / f"{number}.png", np.where(numbers == number, 255, 0).astype(np.uint8))
+    return folder
+
+
+def rewrite_stack(folder: Path, name: str, array: np.ndarray) -> None:
+    tifffile.imwrite(folder / f"train-{name}.tif", array, photometric="minisblack")

@@ -37,6 +37,11 @@ class Moments(NamedTuple):
     in_quadrature: bool = False
 
     @property
+    def num_orientations(self) -> int:
+        """``K``."""
+        return self.matrices.shape[-1] // (2 if self.in_quadrature else 1)
+
+    @property
     def prediction(self) -> Tensor:
         """``G_PP``, real ``(N, B, C[, S], F, F)``."""
         return self.matrices[0]
@@ -88,7 +93,7 @@ class PyramidMoments(NamedTuple):
     Attributes:
         levels: Of the oriented bands at levels 1 to ``N``.
         residuals: Of the high-pass band (level 0) and of the low-pass band with the mean (level ``N + 1``), two levels
-            of one band each; ``None`` where they were not asked for.
+            of one band each, as sums over the image's pixels; ``None`` where they were not asked for.
     """
 
     levels: Moments

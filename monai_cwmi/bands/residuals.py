@@ -2,7 +2,8 @@
 
 The pyramid is a tight frame: the squared filters of the high-pass band, the levels and the low-pass band add up to one.
 So the moments of the high-pass band are those of the whole image less those of all other bands, and the low-pass band
-is a handful of frequencies and the mean.
+is a handful of frequencies and the mean. Both are sums over the image's own pixels: the two bands' energies can be
+compared, and white noise has as much in each as the band has independent coefficients.
 """
 
 from __future__ import annotations
@@ -35,22 +36,20 @@ def residual_matrices(levels: Moments, totals: Tensor, coefficient: Tensor, spec
     pp, dd, dp = energies / scale.reshape(-1, *[1] * (energies.ndim - 2))
     shift = levels.coefficient - coefficient  # from each level's own coefficient to the image's
     in_levels = torch.stack((pp, dd + 2 * shift * dp + shift.square() * pp, dp + shift * pp)).sum(1)  # (3, B, C[, S])
-    highpass = everything - in_levels - lowpass / 2.0 ** (spec.spatial_dims * spec.num_levels)
-    return torch.stack((highpass, lowpass), dim=1)[..., None, None]
+    return torch.stack((everything - in_levels - lowpass, lowpass), dim=1)[..., None, None]
 
 
-def with_means(residuals: Moments, means: Tensor, pixels: Tensor | int, spec: PyramidSpec) -> Moments:
+def with_means(residuals: Moments, means: Tensor, pixels: Tensor | int) -> Moments:
     """Add the means of prediction and target, which are frequency 0, to the low-pass band's moments.
 
     Args:
         residuals: Moments of the two residual bands, of images less their means.
         means: Mean of prediction and of target, float64 ``(2, B, C[, S])``.
         pixels: How many pixels of each image count.
-        spec: The pyramid.
     """
     p, y = means[0], means[1].detach()
     d = y - residuals.coefficient[1] * p
-    energy = 2.0 ** (spec.spatial_dims * spec.num_levels) * pixels * torch.stack((p * p, d * d, d * p))
+    energy = pixels * torch.stack((p * p, d * d, d * p))
     added = torch.stack((torch.zeros_like(energy), energy), dim=1)[..., None, None]
     return residuals._replace(matrices=residuals.matrices + added)
 

@@ -75,6 +75,8 @@ class BandOptions:
         frequency_grid: ``"centred"`` or ``"published"``.
         slice_dims: Spatial axes along which volumes are cut into slices; ``None`` for volumes as a whole.
         spacing: Of the samples along each axis, in any unit of length; ``None`` for the same along all.
+        only_comparable: Leave out the levels at which images have too few independent coefficients, and unrelated ones
+            explain each other: see :func:`monai_cwmi.bands.independence.comparable_levels`.
     """
 
     num_levels: int = 4
@@ -83,6 +85,7 @@ class BandOptions:
     frequency_grid: FrequencyGrid = "centred"
     slice_dims: Sequence[int] | None = (-1,)
     spacing: Sequence[float] | None = None
+    only_comparable: bool = False
 
 
 def pyramid_spec(

@@ -54,7 +54,7 @@ def spectral_moments(
     coefficient = means[2].detach()
     matrices = residual_matrices(levels, totals, coefficient, spec)  # (3, 2, B, C[, S], 1, 1)
     residual = Moments(matrices, coefficient.expand(2, *images), independent[:: spec.num_levels + 1], rounding)
-    return PyramidMoments(levels, with_means(residual, means[:2], pixels, spec))
+    return PyramidMoments(levels, with_means(residual, means[:2], pixels))
 
 
 class _Moments(torch.autograd.Function):

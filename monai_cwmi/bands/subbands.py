@@ -43,7 +43,9 @@ def subband_moments(
     moments = PyramidMoments(Moments(*levels, independent[1:-1], rounding, spec.in_quadrature))
     if not residuals:
         return moments
-    pairs = ((p.highpass, y.highpass), (p.lowpass, y.lowpass))
+    # The low-pass band has fewer pixels than the image, and as much larger an energy for each of the image's.
+    scale = 2.0 ** (-spec.spatial_dims * spec.num_levels / 2)
+    pairs = ((p.highpass, y.highpass), (scale * p.lowpass, scale * y.lowpass))
     of_residuals = _moments([(_one_band(a, spec), _one_band(b, spec)) for a, b in pairs])
     return moments._replace(residuals=Moments(*of_residuals, independent[:: spec.num_levels + 1], rounding))
 

@@ -26,6 +26,7 @@ from monai_cwmi.bands.filters import (
     radial_window,
     residual_filters,
 )
+from monai_cwmi.bands.independence import independent_coefficients
 from monai_cwmi.bands.spec import PyramidSpec
 
 # Short enough for a sum in single precision, long enough for a matrix product to be efficient.
@@ -137,7 +138,7 @@ def make_tables(spatial_shape: tuple[int, ...], spec: PyramidSpec, dtype: torch.
         odd=odd.to(device),
         lowpass_indices=lowpass_indices.to(device),
         lowpass_weights=lowpass_weights.to(device, dtype),
-        num_independent=_num_independent(half_space, spatial_shape, spec).to(device),
+        num_independent=torch.tensor(independent_coefficients(spatial_shape, spec), dtype=torch.float64, device=device),
     )
 
 
@@ -154,7 +155,7 @@ def _lowpass(spatial_shape: tuple[int, ...], spec: PyramidSpec) -> tuple[Tensor,
     rows = [_nearest_zero(size, kept) for size, kept in zip(spatial_shape, others, strict=False)]
     box = (*rows, torch.arange(last))  # integer frequencies
     weights = residual_filters(tuple(q.double() for q in box), spatial_shape, spec.num_levels, spec.spacing).square()
-    weights *= 2.0 ** (len(spatial_shape) * spec.num_levels) * torch.where(box[-1] == 0, 1, 2)
+    weights *= torch.where(box[-1] == 0, 1, 2)
     half = (*spatial_shape[:-1], spatial_shape[-1] // 2 + 1)
     indices = torch.zeros([1] * len(box), dtype=torch.long)
     for axis, (q, size) in enumerate(zip(box, half, strict=True)):
@@ -166,31 +167,6 @@ def _nearest_zero(size: int, kept: int) -> Tensor:
     """The ``kept`` integer frequencies nearest to 0 of a transform of ``size`` samples, in ascending order."""
     first = size // 2 - kept // 2
     return fft_frequencies(size).long().sort().values[first : first + kept]
-
-
-def _num_independent(half_space: tuple[Tensor, ...], spatial_shape: tuple[int, ...], spec: PyramidSpec) -> Tensor:
-    """``(sum w)^2 / sum w^2`` over the squared filters of the real pyramid, their mean at each level, ``(N + 2,)``."""
-    last = half_space[-1]
-    own_mirror = (last == 0) | (2 * last == spatial_shape[-1])
-    times = torch.where(own_mirror, 1.0, 2.0).double().expand(*(len(q) for q in half_space)).flatten()
-    radius, direction = polar(angular_frequencies(half_space, spatial_shape, spec.spacing).flatten(0, -2))
-    radius = radius.masked_fill(at_nyquist(half_space, spatial_shape).flatten(), torch.inf)
-
-    def count(squared: Tensor, times: Tensor) -> Tensor:
-        return ((times @ squared).square() / (times @ squared.square())).mean()
-
-    above, below = (
-        residual_filters(half_space, spatial_shape, level, spec.spacing).square().flatten()[:, None]
-        for level in (0, spec.num_levels)
-    )
-    counts = [count(1 - above, times)]
-    for level in range(1, spec.num_levels + 1):
-        window = radial_window(radius, level)
-        inside = window > 0
-        cosines = orientation_cosines(direction[inside], spec.num_orientations)
-        lobes = cosines.square() ** lobe_order(spec.num_orientations, len(spatial_shape))  # (q, K)
-        counts.append(count(window[inside].square()[:, None] * lobes, times[inside]))
-    return torch.stack([*counts, count(below, times)])
 
 
 def _most_sectors(spec: PyramidSpec) -> int:

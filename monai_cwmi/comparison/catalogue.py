@@ -6,7 +6,7 @@ import inspect
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from pydoc import locate
 from typing import Any
@@ -22,6 +22,9 @@ _ALWAYS_SHARED = ("include_background", "to_onehot_y", "sigmoid", "softmax", "ot
 _SHARED_WHERE_KNOWN = ("slice_dims", "spacing")
 
 
+_UNDER_SCNP = "+SCNP"
+
+
 @dataclass(frozen=True)
 class Contestant:
     """A loss to train with.
@@ -31,19 +34,22 @@ class Contestant:
         maps: Transforms that append maps to the label when it is loaded, as entries of a bundle.
         starts: Attributes of the loss that are 0 at first, and for how many epochs; a number below 1 is a share of
             all epochs.
+        scnp: Whether it sees the worst logit of the same class around each pixel; see
+            :class:`monai_cwmi.losses.SCNPLoss`.
     """
 
     loss: dict[str, Any]
     maps: list[dict[str, Any]] = field(default_factory=list)
     starts: dict[str, float] = field(default_factory=dict)
+    scnp: bool = False
 
 
 def load_contestants(names: Sequence[str | os.PathLike[str]]) -> dict[str, Contestant]:
     """Look losses up in the catalogue, or in files of the same form.
 
     Args:
-        names: Names in the catalogue (``losses.yaml`` in this folder), or YAML or JSON files, of which all entries are
-            taken.
+        names: Names in the catalogue (``losses.yaml`` in this folder), each of which may end in ``+SCNP`` to stand
+            under the same-class neighbour penalty, or YAML or JSON files, of which all entries are taken.
 
     Returns:
         The losses by name, in the order given.
@@ -52,19 +58,22 @@ def load_contestants(names: Sequence[str | os.PathLike[str]]) -> dict[str, Conte
         ValueError: When there is no such loss, two have one name, or an entry is not what it should be.
 
     Example:
-        >>> list(load_contestants(["CE", "CWMI"]))
-        ['CE', 'CWMI']
+        >>> [(name, loss.scnp) for name, loss in load_contestants(["CE", "CWMI+SCNP"]).items()]
+        [('CE', False), ('CWMI+SCNP', True)]
     """
     known = _read(CATALOGUE)
     found: dict[str, Contestant] = {}
     for name in names:
         is_file = str(name).endswith((".yaml", ".yml", ".json"))
-        if not is_file and str(name) not in known:
+        known_name = str(name).removesuffix(_UNDER_SCNP)
+        if not is_file and known_name not in known:
             raise ValueError(
                 f"There is no loss named {str(name)!r}; there are: {', '.join(known)}. A YAML or JSON file with losses "
                 "of your own can be given too."
             )
-        entries = _read(Path(name)) if is_file else {str(name): known[str(name)]}
+        entries = _read(Path(name)) if is_file else {str(name): known[known_name]}
+        if not is_file and str(name) != known_name:
+            entries = {str(name): replace(known[known_name], scnp=True)}
         twice = sorted(found.keys() & entries.keys())
         if twice:
             raise ValueError(f"Losses must have different names, but there are two of: {', '.join(twice)}.")
@@ -116,7 +125,12 @@ def loss_config(contestant: Contestant, bundle_loss: Any, foreground: int = 1) -
             )
     if "foreground" in accepted:
         config.setdefault("foreground", foreground)
-    return config
+    return {"_target_": "monai_cwmi.losses.SCNPLoss", "loss": config} if contestant.scnp else config
+
+
+def unwrapped(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The entry of the loss itself, which may stand in that of a ``SCNPLoss``."""
+    return config["loss"] if str(config["_target_"]).endswith("SCNPLoss") else config
 
 
 def map_configs(contestant: Contestant, config: Mapping[str, Any], foreground: int) -> list[dict[str, Any]]:
@@ -163,7 +177,8 @@ def _read(path: Path) -> dict[str, Contestant]:
             contestant.loss["_target_"]
         except (TypeError, KeyError) as error:
             raise ValueError(
-                f"{name!r} in {path} must hold a loss with its _target_, and may hold maps and starts, but: {error}."
+                f"{name!r} in {path} must hold a loss with its _target_, and may hold maps, starts and scnp, but: "
+                f"{error}."
             ) from error
         contestants[str(name)] = contestant
     return contestants

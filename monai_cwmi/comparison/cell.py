@@ -23,10 +23,12 @@ from monai.utils import optional_import, set_determinism
 from torch.utils.data import RandomSampler
 
 from monai_cwmi.comparison.bundle_config import TRAINING_DATA, TRAINING_TRANSFORM, VALIDATION_DATA
+from monai_cwmi.comparison.catalogue import unwrapped
 from monai_cwmi.comparison.cell_files import COSTS, EXAMPLE, ROWS, WEIGHTS
 from monai_cwmi.comparison.scoring import as_classes, class_indices, score
 from monai_cwmi.comparison.trained_bundle import open_bundle
 from monai_cwmi.comparison.training_spec import Training
+from monai_cwmi.losses import SCNPLoss
 from monai_cwmi.training import EpochSeeder, KeepBest
 
 resource, _ON_UNIX = optional_import("resource")
@@ -73,8 +75,9 @@ def _train(training: Training, folder: Path) -> dict[str, Any]:
     loss = workflow.parser.get_parsed_content(training.loss_id)
     check = partial(_check_classes, foreground=training.foreground, loss=loss, num_maps=len(training.maps))
     trainer.add_event_handler(IterationEvents.FORWARD_COMPLETED, check)
+    own = loss.loss if isinstance(loss, SCNPLoss) else loss
     for attribute, epochs in training.starts.items():
-        _start_later(loss, attribute, epochs * trainer.state.max_epochs if epochs < 1 else epochs).attach(trainer)
+        _start_later(own, attribute, epochs * trainer.state.max_epochs if epochs < 1 else epochs).attach(trainer)
     KeepBest(evaluator, trainer.network, folder / WEIGHTS, patience=sys.maxsize).attach(trainer)
     workflow.run()
     workflow.finalize()
@@ -142,8 +145,7 @@ def _test(training: Training, folder: Path) -> tuple[list[dict[str, Any]], dict[
     workflow = open_bundle(training.bundle, {VALIDATION_DATA: cases, training.loss_id: training.loss_config})
     evaluator = workflow.evaluator
     evaluator.network.load_state_dict(torch.load(folder / WEIGHTS, map_location="cpu", weights_only=True))
-    ignored = f"{training.loss_id}#ignore_index"
-    ignore_index = workflow.parser.get_parsed_content(ignored) if ignored in workflow.parser else None
+    ignore_index = unwrapped(training.loss_config).get("ignore_index")
     names = image_names(cases)
     rows: list[dict[str, Any]] = []
     example: dict[str, Any] = {}

@@ -96,11 +96,13 @@ def explain(
     options: dict[str, Any] = {"num_levels": num_levels, "num_orientations": num_orientations}
     options |= {"slice_dims": slice_dims, "spacing": case.spacing}
     levels = information_by_level(case.probabilities[None], case.target[None], **options)
-    gradients = compute_gradients(case.probabilities, case.target, CWMILoss(softmax=True, **options))
-    dims = case.target.ndim - 1
-    sizes = structure_sizes(len(levels.explained_variance), dims, slice_dims=slice_dims, spacing=case.spacing)
+    all_sizes = structure_sizes(num_levels, case.target.ndim - 1, slice_dims=slice_dims, spacing=case.spacing)
+    count = len(levels.explained_variance)
+    sizes, left_out = all_sizes[:count], all_sizes[count:]
     if not sizes:
         raise ValueError(f"The image {image} is too small for a level: its shape is {tuple(case.image.shape[1:])}.")
+    options["num_levels"] = count
+    gradients = compute_gradients(case.probabilities, case.target, CWMILoss(softmax=True, **options))
 
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,6 +121,11 @@ def explain(
     explained_variance = levels.explained_variance[:, 0, 1:].numpy()  # (N, C - 1)
     shares = explained_variance.T.tolist()
     sentences = [sentence(name, share, sizes, case.unit) for name, share in zip(names, shares, strict=True)]
+    if left_out:
+        sentences.append(
+            f"Structures of {format_size(left_out[0], case.unit)} and more are left out: the image has too few of them "
+            "to tell what is explained from what is chance."
+        )
     write_page(
         written[-1],
         PageContent(case, gradients, options),

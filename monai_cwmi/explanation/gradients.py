@@ -58,8 +58,8 @@ def compute_gradients(probabilities: Tensor, target: Tensor, loss: BandLoss | No
         >>> target[1, 8:24, 8:24] = 1
         >>> target[0] = 1 - target[1]
         >>> gradients = compute_gradients(torch.full_like(target, 0.5), target)
-        >>> [(gradient.term, gradient.level) for gradient in gradients[:2]]
-        [('cross_entropy', None), ('mutual_information', 1)]
+        >>> [(gradient.term, gradient.level) for gradient in gradients[:3]]
+        [('cross_entropy', None), ('dice', None), ('mutual_information', 1)]
         >>> bool((gradients[0].values[1] > 0)[8:24, 8:24].all())  # more foreground where there is some
         True
     """

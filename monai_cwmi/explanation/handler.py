@@ -17,7 +17,7 @@ from monai.handlers import from_engine
 from monai.transforms import Orientation
 from monai.utils import ImageMetaKey
 
-from monai_cwmi.explanation.figures import draw_explained_variance
+from monai_cwmi.explanation.figures import draw_explained_variance, format_size
 from monai_cwmi.metrics import InformationByLevelMetric, structure_sizes
 
 _COLUMNS = ("case", "class", "level", "size", "unit", "explained_variance")
@@ -119,6 +119,10 @@ class InformationReport:
         draw_explained_variance(figure.subplots(), *numbers, class_names=self.class_names, unit=self.units[0])
         count = len(self.names)
         cases = "1 case" if count == 1 else f"{count} cases (points) and their mean (line)"
+        is_left_out = np.isnan(numbers[1]).all((0, 1))  # (N,)
+        if is_left_out.any():
+            coarsest = format_size(numbers[0][:, is_left_out].min(), self.units[0])
+            cases += f"\nleft out, as no case has enough of them: structures of {coarsest} and more"
         figure.supxlabel(cases, fontsize=11)
         figure.savefig(self.output_dir / "information.png")
 

@@ -17,18 +17,22 @@ from monai_cwmi.bands.volumes import views
 from monai_cwmi.bands.voxel_sizes import voxel_sizes
 from monai_cwmi.functional import MomentsFunction, measure_bands
 from monai_cwmi.losses.preparation import Preparation, Prepared
-from monai_cwmi.losses.terms import check_reduction, compared_entropy, reduced
-from monai_cwmi.measures import Measure
+from monai_cwmi.losses.terms import check_reduction, compared_dice, compared_entropy, reduced
+from monai_cwmi.measures import Measure, MomentMeasure
 
 Spacing = Sequence[float] | Literal["affine"] | None
-ClassWeight = Sequence[float] | Tensor | Literal["balanced"] | None
+ClassWeight = Sequence[float] | Tensor | Literal["balanced", "sqrt_balanced"] | None
+
+# Exponents of the weights that each image's class counts give.
+_BALANCE = {"balanced": 1.0, "sqrt_balanced": 0.5}
 
 
 class BandLoss(_Loss):
-    """Cross-entropy and measures of the bands of prediction and target, each with a weight of its own.
+    """Cross-entropy, Dice and measures of the bands of prediction and target, each with a weight of its own.
 
-    A term's weight is a plain attribute, which a scheduler may set between steps; a term of weight 0 is not computed.
-    Subclasses set ``lambda_ce`` and the attributes that ``measures`` names.
+    A measure's term is its mean over the levels that count (of distances, which add up, the sum). A term's weight is a
+    plain attribute, which a scheduler may set between steps; a term of weight 0 is not computed. Subclasses set
+    ``lambda_ce``, ``lambda_dice`` and the attributes that ``measures`` names.
 
     Args:
         prepare: What is done to predictions and targets first.
@@ -45,6 +49,7 @@ class BandLoss(_Loss):
 
     moments_of: MomentsFunction | None = None  # the one that suits the pyramid
     lambda_ce: float
+    lambda_dice: float
 
     def __init__(
         self,
@@ -64,20 +69,26 @@ class BandLoss(_Loss):
         self.measures = dict(measures)
         self.spacing = spacing
         self.levels = _check_levels(levels, options.num_levels)
-        self.balanced = isinstance(class_weight, str)
+        self.balance = _BALANCE.get(class_weight, 0.0) if isinstance(class_weight, str) else 0.0
         self.class_weight: Tensor | None
         self.register_buffer("class_weight", _class_weight(class_weight), persistent=False)
 
     @property
     def weights(self) -> dict[str, float]:
         """Weight of each term, by its name."""
-        names = {"lambda_ce": "cross_entropy"} | {key: measure.name for key, measure in self.measures.items()}
-        return {name: getattr(self, attribute) for attribute, name in names.items()}
+        weights = {"cross_entropy": self.lambda_ce, "dice": self.lambda_dice}
+        for attribute, measure in self.measures.items():
+            names = measure.parts or (measure.name,)
+            weights |= dict.fromkeys(names, getattr(self, attribute) / len(names))
+        return weights
 
     @property
     def signs(self) -> dict[str, int]:
         """Of each term, by its name: 1 where more is better, -1 where less is."""
-        return {"cross_entropy": -1} | {measure.name: measure.sign for measure in self.measures.values()}
+        signs = {"cross_entropy": -1, "dice": -1}
+        for measure in self.measures.values():
+            signs |= dict.fromkeys(measure.parts or (measure.name,), measure.sign)
+        return signs
 
     def forward(self, input: Tensor, target: Tensor, spacing: Spacing = None) -> Tensor:
         """Compute the loss.
@@ -104,10 +115,12 @@ class BandLoss(_Loss):
         terms = []  # (B, C) each
         if self.lambda_ce:
             terms.append(self.lambda_ce * self._entropy(prepared).expand(shape))
+        if self.lambda_dice:
+            terms.append(self.lambda_dice * compared_dice(prepared))
         weighed = {m: getattr(self, name) for name, m in self.measures.items() if getattr(self, name)}
         for measure, images in self._measure(list(weighed), prepared, spacings).items():
-            sums = torch.cat([self._counted(levels).sum(0) for levels in images])
-            terms.append(-measure.sign * weighed[measure] * sums)
+            term = torch.cat([self._over_levels(measure, levels) for levels in images])
+            terms.append(-measure.sign * weighed[measure] * term)
         # Where all weights are 0, the loss is still a function of the input.
         loss = (
             torch.stack(terms).sum(0) if terms else prepared.probabilities[:, prepared.compared].flatten(2)[..., 0] * 0
@@ -124,8 +137,9 @@ class BandLoss(_Loss):
 
         Returns:
             The terms by name, each differentiable in the input: ``cross_entropy``, ``(B, 1)`` of exclusive classes,
-            else ``(B, C)``, in nats a voxel; and measures of bands, ``(N, B, C)``, finest level first. Those are NaN at
-            a level that an image's size and spacing have no room for while another's of the batch have.
+            else ``(B, C)``, in nats a voxel; ``dice`` and the errors of the two residual bands, ``(B, C)``; and
+            measures of the levels, ``(N, B, C)``, finest first. They are NaN at a level that an image's size and
+            spacing have no room for while another's of the batch have.
 
         Raises:
             AssertionError: As :meth:`forward`, and so the rest.
@@ -136,16 +150,19 @@ class BandLoss(_Loss):
             >>> from monai_cwmi import CWMILoss
             >>> logits, labels = torch.randn(2, 3, 64, 64), torch.randint(0, 3, (2, 1, 64, 64))
             >>> terms = CWMILoss(softmax=True, to_onehot_y=True).terms(logits, labels)
-            >>> {name: tuple(values.shape) for name, values in terms.items()}
-            {'cross_entropy': (2, 1), 'mutual_information': (4, 2, 3)}
+            >>> list(terms)
+            ['cross_entropy', 'dice', 'mutual_information', 'highpass_error', 'lowpass_error']
+            >>> terms["mutual_information"].shape
+            torch.Size([4, 2, 3])
         """
         spacings = self._spacings(input, target, spacing)
         prepared = self.prepare(input, target)
-        terms = {"cross_entropy": self._entropy(prepared)}
+        terms = {"cross_entropy": self._entropy(prepared), "dice": compared_dice(prepared)}
         for measure, images in self._measure(list(self.measures.values()), prepared, spacings).items():
             most = max(len(levels) for levels in images)
             padded = [F.pad(levels, (0, 0, 0, 0, 0, most - len(levels)), value=math.nan) for levels in images]
-            terms[measure.name] = torch.cat(padded, dim=1)
+            values = torch.cat(padded, dim=1)
+            terms |= dict(zip(measure.parts, values, strict=False)) if measure.parts else {measure.name: values}
         return terms
 
     def _spacings(self, input: Tensor, target: Tensor, spacing: Spacing) -> list[Sequence[float] | None]:
@@ -155,7 +172,7 @@ class BandLoss(_Loss):
         return voxel_sizes(input, target, self.spacing if spacing is None else spacing)
 
     def _entropy(self, prepared: Prepared) -> Tensor:
-        return compared_entropy(prepared, weight=self.class_weight, balanced=self.balanced)
+        return compared_entropy(prepared, weight=self.class_weight, balance=self.balance)
 
     def _measure(
         self, measures: list[Measure], prepared: Prepared, spacings: Sequence[Sequence[float] | None]
@@ -174,11 +191,11 @@ class BandLoss(_Loss):
         ]
         return {measure: [of_batch[i] for of_batch in values] for i, measure in enumerate(measures)}
 
-    def _counted(self, values: Tensor) -> Tensor:
-        """Of values ``(N, B, C)`` those of the levels that count and fit."""
-        if self.levels is None:
-            return values
-        return values[[level - 1 for level in self.levels if level <= len(values)]]
+    def _over_levels(self, measure: Measure, values: Tensor) -> Tensor:
+        """Mean or sum ``(B, C)`` of values ``(N, B, C)`` over the levels that count and fit; 0 without any."""
+        if self.levels is not None and not (isinstance(measure, MomentMeasure) and measure.of_residuals):
+            values = values[[level - 1 for level in self.levels if level <= len(values)]]
+        return values.sum(0) if measure.adds_up else values.sum(0) / max(len(values), 1)
 
 
 def _check_levels(levels: Sequence[int] | None, num_levels: int) -> tuple[int, ...] | None:
@@ -191,8 +208,9 @@ def _check_levels(levels: Sequence[int] | None, num_levels: int) -> tuple[int, .
 
 def _class_weight(weight: ClassWeight) -> Tensor | None:
     if isinstance(weight, str):
-        if weight != "balanced":
-            raise ValueError(f'weight must be values for each channel, "balanced" or None, got {weight!r}.')
+        if weight not in _BALANCE:
+            words = " or ".join(f'"{word}"' for word in _BALANCE)
+            raise ValueError(f"weight must be values for each channel, {words}, or None, got {weight!r}.")
         return None
     if weight is None:
         return None

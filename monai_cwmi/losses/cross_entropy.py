@@ -9,7 +9,7 @@ from torch import Tensor
 from monai_cwmi.losses.preparation import Prepared
 
 
-def cross_entropy(prepared: Prepared, *, weight: Tensor | None = None, balanced: bool = False) -> Tensor:
+def cross_entropy(prepared: Prepared, *, weight: Tensor | None = None, balance: float = 0.0) -> Tensor:
     r"""Mean over an image's voxels of the weighted cross-entropy.
 
     Over exclusive classes it is :math:`-\sum_c w_c y_c \log p_c`, the same for all channels of an image. Otherwise each
@@ -18,8 +18,8 @@ def cross_entropy(prepared: Prepared, *, weight: Tensor | None = None, balanced:
     Args:
         prepared: Prediction and target, all channels of which are used.
         weight: Class weights ``(C,)``, with :math:`w_0 = 1`, or ``None``.
-        balanced: Take as a class's weight the voxels of the image's largest class over its own (over one voxel, if it
-            is absent). For two classes these are the paper's.
+        balance: With a positive exponent, a class's weight is this power of the ratio of the voxels of the image's
+            largest class to its own (to one voxel, if it is absent). For two classes, 1 gives the paper's weights.
 
     Returns:
         ``(B, 1)`` for exclusive classes, else ``(B, C)``.
@@ -35,8 +35,8 @@ def cross_entropy(prepared: Prepared, *, weight: Tensor | None = None, balanced:
     weights = None
     if weight is not None:
         weights = weight.to(target).reshape(-1, *[1] * (target.ndim - 2)), target.new_ones(())  # (C, 1, ...), ()
-    if balanced:
-        weights = balanced_weights(prepared)
+    if balance:
+        weights = balanced_weights(prepared, balance)
     return voxel_mean(voxel_cross_entropy(prepared, weights), prepared.mask)
 
 
@@ -66,17 +66,17 @@ def voxel_cross_entropy(prepared: Prepared, weights: tuple[Tensor, Tensor] | Non
     return -positive * target * likelihood.log() - negative * (1 - target) * unlikelihood.log()
 
 
-def balanced_weights(prepared: Prepared) -> tuple[Tensor, Tensor]:
-    """The largest class's voxels over each class's own (over one voxel, if it is absent), in each image.
+def balanced_weights(prepared: Prepared, exponent: float = 1.0) -> tuple[Tensor, Tensor]:
+    """A power of the largest class's voxels over each class's own (over one voxel, if it is absent), in each image.
 
     Returns:
         ``w`` and ``w_0`` of :func:`cross_entropy`, ``(B, C, 1, ...)``; for exclusive classes ``w_0`` is 1.
     """
     target, mask = prepared.target, prepared.mask
     if prepared.is_exclusive:
-        return _balance(_count(target, mask)), target.new_ones(())
+        return _balance(_count(target, mask), exponent), target.new_ones(())
     counts = torch.stack((_count(target, mask), _count(1 - target, mask)), dim=1)  # (B, 2, C, 1, ...)
-    positive, negative = _balance(counts).unbind(1)
+    positive, negative = _balance(counts, exponent).unbind(1)
     return positive, negative
 
 
@@ -92,8 +92,8 @@ def _count(target: Tensor, mask: Tensor | None) -> Tensor:
     return (target if mask is None else target * mask).sum(_spatial(target), keepdim=True)
 
 
-def _balance(counts: Tensor) -> Tensor:
-    return counts.amax(1, keepdim=True) / counts.clamp_min(1)
+def _balance(counts: Tensor, exponent: float) -> Tensor:
+    return (counts.amax(1, keepdim=True) / counts.clamp_min(1)).pow(exponent)
 
 
 def _spatial(tensor: Tensor) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from monai_cwmi.bands.spec import BandOptions, FrequencyGrid
 from monai_cwmi.losses.band_loss import BandLoss, ClassWeight, Spacing
 from monai_cwmi.losses.preparation import Preparation
 from monai_cwmi.losses.terms import check_weights
-from monai_cwmi.measures import MutualInformation
+from monai_cwmi.measures import AlignedInformation, ResidualError
 
 
 class CWMILoss(BandLoss):
@@ -93,9 +93,11 @@ class CWMILoss(BandLoss):
         num_levels: int = 4,
         num_orientations: int | None = None,
         is_complex: bool = True,
-        lambda_ce: float = 0.9,
-        lambda_mi: float = 1.0,
-        weight: ClassWeight = None,
+        lambda_ce: float = 1.0,
+        lambda_dice: float = 1.0,
+        lambda_mi: float = 0.25,
+        lambda_residual: float = 1.0,
+        weight: ClassWeight = "sqrt_balanced",
         ignore_index: int | None = None,
         reduction: str = "mean",
         frequency_grid: FrequencyGrid = "centred",
@@ -103,16 +105,27 @@ class CWMILoss(BandLoss):
         slice_dims: Sequence[int] | None = (-1,),
         spacing: Spacing = None,
         levels: Sequence[int] | None = None,
+        gate: bool = True,
     ) -> None:
+        has_residuals = frequency_grid == "centred"
+        if lambda_residual and not has_residuals:
+            raise ValueError("The published frequency_grid has no residual bands: set lambda_residual to 0.")
         super().__init__(
             Preparation(include_background, to_onehot_y, sigmoid, softmax, other_act, ignore_index),
-            BandOptions(num_levels, num_orientations, is_complex, frequency_grid, slice_dims),
-            {"lambda_mi": MutualInformation(alpha)},
+            BandOptions(
+                num_levels, num_orientations, is_complex, frequency_grid, slice_dims, only_comparable=levels is None
+            ),
+            {"lambda_mi": AlignedInformation(alpha, gate)}
+            | ({"lambda_residual": ResidualError()} if has_residuals else {}),
             class_weight=weight,
             reduction=reduction,
             spacing=spacing,
             levels=levels,
         )
-        check_weights(lambda_ce=lambda_ce, lambda_mi=lambda_mi)
+        check_weights(
+            lambda_ce=lambda_ce, lambda_dice=lambda_dice, lambda_mi=lambda_mi, lambda_residual=lambda_residual
+        )
         self.lambda_ce = lambda_ce
+        self.lambda_dice = lambda_dice
         self.lambda_mi = lambda_mi
+        self.lambda_residual = lambda_residual

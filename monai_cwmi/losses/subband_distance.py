@@ -17,7 +17,7 @@ class SubbandDistanceLoss(BandLoss):
     r""":class:`monai_cwmi.CWMILoss` with a distance of the subbands in place of their mutual information.
 
     .. math::
-        L = \lambda_{CE}\, CE + \lambda_D \sum_{n=1}^N D_n
+        L = \lambda_{CE}\, CE + \lambda_{Dice}\, Dice + \lambda_D \sum_{n=1}^N D_n
 
     The bands :math:`b_k` of level ``n`` are scaled so that :math:`\frac1K \sum_k |b_k|^2`, in the mean over pixels, is
     the mean square of the image's part in that level, whatever ``n``, ``K`` and whether bands are complex. With
@@ -42,6 +42,7 @@ class SubbandDistanceLoss(BandLoss):
         num_orientations: ``K``.
         is_complex: Complex pyramid or real one.
         lambda_ce: Weight of the cross-entropy.
+        lambda_dice: Weight of the Dice loss.
         lambda_distance: Weight of the distances. ``"l1"`` and ``"l2"`` of probabilities lie well below 1.
         weight: Class weights of the cross-entropy.
         ignore_index: Voxels of this class do not count.
@@ -76,7 +77,8 @@ class SubbandDistanceLoss(BandLoss):
         num_levels: int = 4,
         num_orientations: int | None = None,
         is_complex: bool = True,
-        lambda_ce: float = 0.9,
+        lambda_ce: float = 1.0,
+        lambda_dice: float = 0.0,
         lambda_distance: float = 1.0,
         weight: ClassWeight = None,
         ignore_index: int | None = None,
@@ -99,6 +101,7 @@ class SubbandDistanceLoss(BandLoss):
             spacing=spacing,
             levels=levels,
         )
-        check_weights(lambda_ce=lambda_ce, lambda_distance=lambda_distance)
+        check_weights(lambda_ce=lambda_ce, lambda_dice=lambda_dice, lambda_distance=lambda_distance)
         self.lambda_ce = lambda_ce
+        self.lambda_dice = lambda_dice
         self.lambda_distance = lambda_distance

@@ -20,12 +20,16 @@ class Measure(ABC):
         sign: 1 where more is better, -1 where less is.
         every_slice: Whether slices of a volume count in which the target is constant. Without, they are left out, so
             that empty slices do not dilute a small organ.
+        parts: Names of its values in logs, where they are not those of levels.
+        adds_up: Whether a loss takes the sum over levels, as of parts of one distance, and not their mean.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str]
     sign: ClassVar[int]
     every_slice: ClassVar[bool] = False
+    adds_up: ClassVar[bool] = False
+    parts: ClassVar[tuple[str, ...]] = ()
 
 
 class MomentMeasure(Measure):

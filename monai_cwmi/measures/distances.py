@@ -17,6 +17,7 @@ class L1Distance(BandMeasure):
     name: ClassVar[str] = "l1_distance"
     unit: ClassVar[str] = ""
     sign: ClassVar[int] = -1
+    adds_up: ClassVar[bool] = True
 
     def values(self, prediction: Tensor, target: Tensor, dims: int) -> Tensor:
         """``(B, C)``, or ``(B, C, S)`` of slices."""
@@ -29,6 +30,7 @@ class L2Distance(BandMeasure):
     name: ClassVar[str] = "l2_distance"
     unit: ClassVar[str] = ""
     sign: ClassVar[int] = -1
+    adds_up: ClassVar[bool] = True
 
     def values(self, prediction: Tensor, target: Tensor, dims: int) -> Tensor:
         """``(B, C)``, or ``(B, C, S)`` of slices."""
@@ -49,6 +51,7 @@ class SSIMDistance(BandMeasure):
     name: ClassVar[str] = "ssim_distance"
     unit: ClassVar[str] = ""
     sign: ClassVar[int] = -1
+    adds_up: ClassVar[bool] = True
 
     def values(self, prediction: Tensor, target: Tensor, dims: int) -> Tensor:
         """``(B, C)``, or ``(B, C, S)`` of slices."""

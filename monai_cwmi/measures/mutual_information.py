@@ -15,7 +15,7 @@ from torch import Tensor
 
 from monai_cwmi.bands.gradients import refuse_second_derivative
 from monai_cwmi.bands.moments import Moments
-from monai_cwmi.measures.base import MomentMeasure, check_alpha
+from monai_cwmi.measures.base import MomentMeasure, check_alpha, trace
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,34 @@ class MutualInformation(MomentMeasure):
         """``(N, B, C)``, or ``(N, B, C, S)`` of slices, in nats."""
         conditional, own = _log_dets(moments, self.alpha)
         return own - conditional
+
+
+@dataclass(frozen=True)
+class AlignedInformation(MutualInformation):
+    r"""Mutual information for each orientation, of levels at which prediction and target correlate positively.
+
+    A regression takes ``1 - p`` for as good as ``p``. The sign of :math:`tr\, Re\, G_{YP}`, the correlation of a
+    level's bands, tells the two apart: where it is not positive, the level has no information. Divided by the number of
+    orientations, the information of a prediction of some quality is the same whatever that number is, in slices and in
+    whole volumes.
+
+    Args:
+        alpha: The ridge of the regression of target on prediction, in units of a sum over pixels.
+        gate: Whether the correlation must be positive.
+
+    Raises:
+        ValueError: When ``alpha`` is not positive and finite.
+    """
+
+    gate: bool = True
+
+    def values(self, moments: Moments) -> Tensor:
+        """``(N, B, C)``, or ``(N, B, C, S)`` of slices, in nats for each orientation."""
+        information = super().values(moments) / moments.num_orientations
+        if not self.gate:
+            return information
+        is_opposed = trace(moments.cross.real.detach()) <= 0  # not of NaN, which is to be seen
+        return torch.where(is_opposed, 0.0, information)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from monai_cwmi.metrics.structure import _StructureMetric
 
 
 class InformationByLevelMetric(_StructureMetric):
-    """Explained variance (R^2) of the target's bands, level by level, finest first; more is better, 1 is best.
+    """Explained variance (adjusted R^2) of the target's bands, level by level, finest first; more is better, 1 is best.
 
     It is the ``explained_variance`` of :func:`monai_cwmi.metrics.information_by_level`, which says what it means.
     Scores are ``(B, C, N)``, and every reduction leaves the levels apart: ``aggregate`` gives ``(N,)`` with "mean",
     ``(C, N)`` with "mean_batch", ``(B, N)`` with "mean_channel". A class that is absent from an image's target scores
-    NaN there, and so do levels that the image has no room for; the reductions leave NaN out.
+    NaN there, and so do levels at which the image has too few independent coefficients; the reductions leave NaN out.
 
     Means over images are means of shares: each case counts the same, as with mean Dice, however large its structures
     are. Within a volume that is compared slice by slice, energies are added up first: the slices are no cases.

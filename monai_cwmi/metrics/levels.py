@@ -15,9 +15,12 @@ from monai_cwmi.measures import ExplainedVariance, InformationBound, MutualInfor
 class LevelInformation(NamedTuple):
     """What a prediction says of its target, ``(N, B, C)`` each, finest level first, in float64.
 
+    Levels at which an image has too few independent coefficients are left out, as in the loss.
+
     Attributes:
-        explained_variance: Share of the variance of the target's bands that the prediction's bands explain (R^2), 0 to
-            1; NaN where the target has none (an absent class).
+        explained_variance: Share of the variance of the target's bands that the prediction's bands explain, corrected
+            for chance (adjusted R^2): 1 is a perfect prediction, and one that says nothing is around 0 and may be a
+            little below; NaN where the target has none (an absent class).
         information: ``I_n(prediction, target)`` in nats, as the loss has it.
         bound: ``I_n(target, target)`` in nats, the most that a prediction can hold; it depends on ``alpha``.
     """
@@ -47,9 +50,11 @@ def information_by_level(
     .. math::
         R^2_n = \frac{tr\left(G_{YP} (G_{PP} + \alpha I)^{-1} G_{YP}^H\right)}{tr\, G_{YY}}
 
-    the coefficient of determination of that regression. It is 1 when the prediction is the target and 0
-    when it says nothing. Nats do not make such a share: they are logarithms, and their bound is set by ``alpha``. A
-    label that is moved by one pixel explains nine tenths of its fine structure, with a seventh of the bound in nats.
+    the coefficient of determination of that regression. At a coarse level of a small image chance alone explains much;
+    the share is corrected for it (:class:`monai_cwmi.measures.ExplainedVariance`). It is 1 when the prediction is the
+    target and around 0 when it says nothing. Nats do not make such a share: they are logarithms, and their bound is set
+    by ``alpha``. A label that is moved by one pixel explains nine tenths of its fine structure, with a seventh of the
+    bound in nats.
 
     Like the information, it does not tell ``p`` from ``1 - p``, nor a weak prediction from a strong one. Of a volume
     that is compared slice by slice, energies are added up over the slices before they are divided.
@@ -84,7 +89,9 @@ def information_by_level(
     # In float64, as rounding errors of float32 may be larger than alpha and would be explained, too.
     pair = prediction.double(), target.double()
     measures = ExplainedVariance(alpha), MutualInformation(alpha), InformationBound(alpha)
-    options = BandOptions(num_levels, num_orientations, is_complex, "centred", slice_dims, spacing)
+    options = BandOptions(
+        num_levels, num_orientations, is_complex, "centred", slice_dims, spacing, only_comparable=True
+    )
     return LevelInformation(*measure_bands(*pair, measures, options, mask=mask))
 
 

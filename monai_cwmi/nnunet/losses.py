@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +31,8 @@ class HeadLoss(nn.Module):
             after a softmax. The target then has one channel of 0 and 1 for each region and, with an ignore label, a
             last one that is 1 where voxels are ignored. Otherwise it holds class indices.
         ignore_label: The ignored class, or ``None`` without.
-        lambda_ce: Weight of the cross-entropy of :class:`monai_cwmi.CWMILoss`.
-        lambda_mi: Weight of its information.
         beside: Another loss of ``(output, target)`` to add to it.
+        **options: Weights and other options of :class:`monai_cwmi.CWMILoss`.
 
     Raises:
         ValueError: When there are not as many spacings as axes, or an option is out of its range.
@@ -50,9 +50,8 @@ class HeadLoss(nn.Module):
         *,
         has_regions: bool,
         ignore_label: int | None,
-        lambda_ce: float = 0.9,
-        lambda_mi: float = 1.0,
         beside: nn.Module | None = None,
+        **options: Any,
     ) -> None:
         super().__init__()
         if len(patch_size) != len(spacing):
@@ -64,9 +63,8 @@ class HeadLoss(nn.Module):
             softmax=not has_regions,
             to_onehot_y=not has_regions,
             ignore_index=IGNORED if self.has_ignored_channel else ignore_label,
-            lambda_ce=lambda_ce,
-            lambda_mi=lambda_mi,
             slice_dims=sliced_axes(spacing),
+            **options,
         )
         self.beside = beside
 

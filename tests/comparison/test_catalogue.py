@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_cwmi.comparison.catalogue import Contestant, describe, load_contestants, loss_config
+from monai_cwmi.comparison.catalogue import Contestant, describe, load_contestants, loss_config, unwrapped
 
 OWN = {"_target_": "DiceCELoss", "softmax": True, "to_onehot_y": True, "include_background": False, "lambda_ce": 2}
 SHARED = {"softmax": True, "to_onehot_y": True, "include_background": False}
@@ -14,8 +14,20 @@ def test_names_keep_their_order() -> None:
     assert list(load_contestants(["CWMI", "CE"])) == ["CWMI", "CE"]
 
 
-def test_cwmi_begins_with_cross_entropy_alone() -> None:
-    assert load_contestants(["CWMI"])["CWMI"].starts == {"lambda_mi": 1}
+def test_the_published_loss_begins_with_cross_entropy_alone() -> None:
+    assert load_contestants(["CWMI-published"])["CWMI-published"].starts == {"lambda_mi": 1}
+    assert load_contestants(["CWMI"])["CWMI"].starts == {}
+
+
+def test_any_loss_may_stand_under_scnp() -> None:
+    contestants = load_contestants(["CWMI+SCNP", "RMI"])
+    own = {"_target_": "monai_cwmi.CWMILoss", "softmax": True, "to_onehot_y": True, "ignore_index": 2}
+    config = loss_config(contestants["CWMI+SCNP"], own)
+    assert config == {"_target_": "monai_cwmi.losses.SCNPLoss", "loss": own}
+    assert unwrapped(config) == own
+    assert unwrapped(own) == own
+    with pytest.raises(ValueError, match="no loss named 'Magic\\+SCNP'"):
+        load_contestants(["Magic+SCNP"])
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -24,7 +36,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     contestants = load_contestants(["CE", str(path)])
     assert list(contestants) == ["CE", "A", "B"]
     assert contestants["B"] == Contestant({"_target_": "DiceLoss", "jaccard": True})
-    assert describe(contestants)["A"] == {"loss": {"_target_": "DiceLoss"}, "maps": [], "starts": {}}
+    assert describe(contestants)["A"] == {"loss": {"_target_": "DiceLoss"}, "maps": [], "starts": {}, "scnp": False}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from downloads import make_drive, make_glas, make_massachusetts_roads, make_snemi3d
+from downloads import (
+    make_chase_db1,
+    make_drive,
+    make_dsb2018,
+    make_glas,
+    make_isbi2012,
+    make_massachusetts_roads,
+    make_snemi3d,
+)
 from monai_cwmi.data import (
     DOWNLOADS,
     cache,
@@ -25,12 +33,18 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "glas": make_glas,
     "snemi3d": make_snemi3d,
     "massachusetts_roads": make_massachusetts_roads,
+    "chase_db1": make_chase_db1,
+    "isbi2012": make_isbi2012,
+    "dsb2018": make_dsb2018,
 }
 CLASSES = {
     "drive": ["background", "vessel"],
     "glas": ["gland", "between"],
     "snemi3d": ["background", "membrane"],
     "massachusetts_roads": ["background", "road"],
+    "chase_db1": ["background", "vessel"],
+    "isbi2012": ["background", "membrane"],
+    "dsb2018": ["background", "nucleus"],
 }
 SECTIONS = ("training", "validation", "test")
 

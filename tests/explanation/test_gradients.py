@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from monai_cwmi import CWMILoss
+from monai_cwmi.bands.spec import BandOptions
 from monai_cwmi.explanation import compute_gradients
 from monai_cwmi.explanation.gradients import FLOOR
-from monai_cwmi.functional import mutual_information
+from monai_cwmi.functional import measure_bands
+from monai_cwmi.measures import MutualInformation, ResidualError
 
 
 def pair(*shape: int) -> tuple[Tensor, Tensor]:
@@ -28,15 +30,25 @@ def pair(*shape: int) -> tuple[Tensor, Tensor]:
         ((20, 16, 18), {"num_levels": 2, "slice_dims": None, "spacing": (1.0, 1.0, 1.5)}),
     ],
 )
-def test_pulls_are_differences_of_the_terms(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+def test_gradients_are_differences_of_the_terms(shape: tuple[int, ...], options: dict[str, Any]) -> None:
     probabilities, target = pair(*shape)
 
     def terms(p: Tensor) -> Tensor:
-        """Minus the cross-entropy and the information of each level, written out."""
+        """Less the errors and plus the information of each level, written out."""
         entropy = -(target * p.log()).sum(0).mean()
-        return torch.cat((-entropy[None], mutual_information(p[None], target[None], **options)[:, 0].mean(1)))
+        axes = tuple(range(1, p.ndim))
+        dice = 1 - (2 * (p * target).sum(axes) + 1) / (p.sum(axes) + target.sum(axes) + 1)
+        measures = MutualInformation(), ResidualError()
+        information, errors = measure_bands(p[None], target[None], measures, BandOptions(**options))
+        orientations = 6 if options.get("slice_dims", 0) is None else 4
+        bases = torch.stack((-entropy, -dice.mean()))
+        return torch.cat((bases, information[:, 0].mean(1) / orientations, -errors[:, 0].mean(1)))
 
-    gradients = compute_gradients(probabilities, target, CWMILoss(softmax=True, **options))
+    loss = CWMILoss(softmax=True, weight=None, gate=False, **options)
+    gradients = compute_gradients(probabilities, target, loss)
+    names = [gradient.term for gradient in gradients]
+    assert names[2:-2] == ["mutual_information"] * options["num_levels"]
+    assert names[:2] + names[-2:] == ["cross_entropy", "dice", "highpass_error", "lowpass_error"]
     together = torch.stack([gradient.values for gradient in gradients])
     floored, step = (1 - 3 * FLOOR) * probabilities + FLOOR, 1e-5
     for channel, index in ((0, 3), (1, 2), (2, 1)):
@@ -48,7 +60,7 @@ def test_pulls_are_differences_of_the_terms(shape: tuple[int, ...], options: dic
         torch.testing.assert_close(together[(slice(None), channel, *place)], difference, rtol=1e-5, atol=1e-9)
 
 
-def test_pulls_add_up_to_nothing_and_point_to_the_target() -> None:
+def test_gradients_add_up_to_nothing_and_point_to_the_target() -> None:
     target = pair(32, 32)[1]
     gradients = compute_gradients(target.roll(2, 1), target)
     for gradient in (each.values for each in gradients):
@@ -60,5 +72,5 @@ def test_pulls_add_up_to_nothing_and_point_to_the_target() -> None:
 def test_images_without_levels() -> None:
     probabilities, target = pair(2, 2)
     gradients = compute_gradients(probabilities, target)
-    assert [gradient.term for gradient in gradients] == ["cross_entropy"]
+    assert [gradient.term for gradient in gradients] == ["cross_entropy", "dice"]
     assert gradients[0].values.isfinite().all()

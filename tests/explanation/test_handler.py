@@ -41,7 +41,7 @@ def case(name: str, prediction: Tensor, target: Tensor, affine: Tensor | None = 
 
 
 def test_pictures_are_measured_in_pixels(tmp_path: Path) -> None:
-    targets = [one_hot(48, 40, seed=seed) for seed in (0, 1)]
+    targets = [one_hot(64, 72, seed=seed) for seed in (0, 1)]
     predictions = [target.roll(1, 1) for target in targets]
     cases = [case(f"{n}.png", *pair) for n, pair in enumerate(zip(predictions, targets, strict=True))]
     rows = evaluate(tmp_path / "eval", cases)

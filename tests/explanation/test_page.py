@@ -69,7 +69,7 @@ def test_maps_are_kept_to_a_step(volume: dict[str, Any], tmp_path: Path) -> None
     np.testing.assert_array_equal(values(data, "target"), content.target)
     np.testing.assert_array_equal(values(data, "prediction"), content.prediction)
     assert data["start"] == (content.target > 0).sum((1, 2)).argmax()
-    assert len(data["maps"]) == 3 + 2 * (2 + 3 * 2)
+    assert len(data["maps"]) == 3 + 2 * (5 + 3 * 2)
     for kind, index, level in (("mutual_information", 2, 1), ("target_bands", 1, 0), ("cross_entropy", 1, 0)):
         expected = content.map_of(kind, index, level, slice(None))
         limit = np.percentile(abs(expected), 99.9)

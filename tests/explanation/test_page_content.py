@@ -13,11 +13,12 @@ OPTIONS = {"num_levels": 2, "num_orientations": None, "slice_dims": (-1,)}
 def test_maps_of_a_picture(picture: dict[str, Any]) -> None:
     case = read_case(**picture)
     gradients = compute_gradients(case.probabilities, case.target)
+    assert gradients[3][:2] == ("mutual_information", 2)
     content = PageContent(case, gradients, OPTIONS)
     shape = (1, 60, 80)
     assert content.image.shape == content.target.shape == shape
     assert all(content.map_of(kind.key, 1, 0, slice(None)).shape == shape for kind in content.kinds)
-    np.testing.assert_array_equal(content.map_of("mutual_information", 2, 1, slice(None))[0], gradients[2].values[2].T)
+    np.testing.assert_array_equal(content.map_of("mutual_information", 2, 1, slice(None))[0], gradients[3].values[2].T)
     bands = compute_bands(case.probabilities[1], case.target[1])
     energy = bands.target[0].abs().square().sum(0).sqrt()
     np.testing.assert_allclose(content.map_of("target_bands", 1, 0, slice(None))[0], energy.T, atol=1e-5)

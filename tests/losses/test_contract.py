@@ -17,7 +17,9 @@ import monai_cwmi.losses
 from monai_cwmi.losses import (
     ABWLoss,
     BorderWeightedCELoss,
+    CWMILoss,
     PreparedLoss,
+    SCNPLoss,
     SkeaTopoLoss,
     SkeletonRecallLoss,
     SubbandDistanceLoss,
@@ -38,6 +40,7 @@ LOSSES: dict[str, tuple[MakeLoss, Any]] = {name: (loss, None) for name, loss in 
     "ABWLoss": (ABWLoss, AdaptiveBoundaryWeightsd),
     "BorderWeightedCELoss": (BorderWeightedCELoss, BorderWeightd),
     "PreparedLoss": (prepared_dice, None),
+    "SCNPLoss": (lambda **options: SCNPLoss(CWMILoss(**options)), None),
     "SkeaTopoLoss": (SkeaTopoLoss, SkeletonWeightsd),
     "SkeletonRecallLoss": (SkeletonRecallLoss, TubedSkeletond),
     "SubbandDistanceLoss": (lambda **options: SubbandDistanceLoss(distance="l1", **options), None),

@@ -65,11 +65,11 @@ def test_the_balance_is_the_papers_for_two_classes(options: dict[str, Any]) -> N
         smaller = min(foreground, background)
         terms = background / smaller * y * q.log() + foreground / smaller * (1 - y) * (1 - q).log()
         expected.append(-terms.mean())
-    found = entropy_of(options, LOGITS[:, :1] if options else p, target, balanced=True)
+    found = entropy_of(options, LOGITS[:, :1] if options else p, target, balance=1.0)
     torch.testing.assert_close(found[:, 0], torch.stack(expected))
     # Two softmax channels whose logits differ by that of the sigmoid are the same thing.
     two = torch.cat((torch.zeros_like(p), LOGITS[:, :1]), dim=1)
-    found = entropy_of(EXCLUSIVE, two, target, balanced=True)
+    found = entropy_of(EXCLUSIVE, two, target, balance=1.0)
     torch.testing.assert_close(found[:, 0], torch.stack(expected))
 
 
@@ -77,7 +77,7 @@ def test_the_balance_is_the_papers_for_two_classes(options: dict[str, Any]) -> N
 def test_the_balance_is_finite_when_a_class_is_absent(value: int) -> None:
     target = torch.full((1, 1, 4, 4), value).double()
     logits = LOGITS[:1, :1, :4, :4].requires_grad_()
-    found = entropy_of({"sigmoid": True}, logits, target, balanced=True)
+    found = entropy_of({"sigmoid": True}, logits, target, balance=1.0)
     (gradient,) = torch.autograd.grad(found.sum(), logits)
     torch.testing.assert_close(found, F.binary_cross_entropy_with_logits(logits, target)[None, None])
     assert gradient.isfinite().all()

@@ -42,7 +42,8 @@ def ablation(which: Any, **options: Any) -> BandLoss:
     """The loss with that distance or of that level."""
     if which in DISTANCES:
         return SubbandDistanceLoss(distance=which, **options)
-    return CWMILoss(levels=[which], **options)
+    off = {"lambda_dice": 0, "lambda_residual": 0, "weight": None, "gate": False}
+    return CWMILoss(**{"levels": [which], "lambda_mi": 1} | off | options)
 
 
 def distances(loss: SubbandDistanceLoss, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -230,15 +231,17 @@ def test_images_without_a_level_have_cross_entropy_alone(which: Any, shape: tupl
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_a_single_level_is_that_of_all(level: int, shape: tuple[int, ...], options: dict[str, Any]) -> None:
     logits, labels = example(shape)
-    found = CWMILoss(levels=[level], lambda_ce=0, **MULTI_CLASS, **options)(logits, labels)
+    loss = ablation(level, lambda_ce=0, **MULTI_CLASS, **options)
     information = mutual_information(torch.softmax(logits, 1), one_hot(labels, 2), **options)  # (N, B, C)
-    torch.testing.assert_close(found, -information[level - 1].mean())
+    num_orientations = 6 if len(shape) == 3 and loss.options.slice_dims is None else 4
+    torch.testing.assert_close(loss(logits, labels), -information[level - 1].mean() / num_orientations)
 
 
-def test_the_levels_add_up() -> None:
+def test_information_is_the_mean_of_levels() -> None:
     logits, labels = example((64, 64), 3)
-    parts = [CWMILoss(levels=[n], lambda_ce=0, **MULTI_CLASS)(logits, labels) for n in (1, 2, 3, 4)]
-    torch.testing.assert_close(torch.stack(parts).sum(), CWMILoss(lambda_ce=0, **MULTI_CLASS)(logits, labels))
+    parts = [ablation(n, lambda_ce=0, **MULTI_CLASS)(logits, labels) for n in (1, 2, 3, 4)]
+    whole = ablation(1, levels=None, lambda_ce=0, **MULTI_CLASS)(logits, labels)
+    torch.testing.assert_close(torch.stack(parts).mean(), whole)
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 2.5), "affine"])
@@ -291,7 +294,7 @@ def test_a_distance_is_a_term_of_its_own_name(distance: Distance) -> None:
     logits, labels = example((40, 37), 3)
     loss = SubbandDistanceLoss(distance=distance, **MULTI_CLASS, reduction="none")
     terms = loss.terms(logits, labels)
-    assert list(terms) == ["cross_entropy", f"{distance}_distance"]
+    assert list(terms) == ["cross_entropy", "dice", f"{distance}_distance"]
     assert terms[f"{distance}_distance"].min() > 0  # a distance, not less it
-    expected = 0.9 * terms["cross_entropy"] + terms[f"{distance}_distance"].sum(0)
+    expected = terms["cross_entropy"] + terms[f"{distance}_distance"].sum(0)
     torch.testing.assert_close(loss(logits, labels), expected)

@@ -57,7 +57,7 @@ def test_weights_reach_the_entropy() -> None:
     found = compared_entropy(prepare(LOGITS, LABELS), weight=torch.tensor([1.0, 2.0, 5.0]))
     each = F.cross_entropy(LOGITS, LABELS[:, 0], weight=LOGITS.new_tensor([1.0, 2.0, 5.0]), reduction="none")
     torch.testing.assert_close(found, each.mean((1, 2))[:, None])
-    found = compared_entropy(prepare(LOGITS, LABELS), balanced=True)
+    found = compared_entropy(prepare(LOGITS, LABELS), balance=1.0)
     for entropy, logits, target in zip(found, LOGITS, ONE_HOT, strict=True):
         counts = target.sum((1, 2))
         each = F.cross_entropy(logits[None], target.argmax(0)[None], weight=counts.max() / counts, reduction="none")

@@ -10,11 +10,13 @@ from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedTrainer
 from monai.engines.utils import IterationEvents
 from monai.handlers import StatsHandler
-from monai.losses import DeepSupervisionLoss, DiceCELoss
+from monai.losses import DeepSupervisionLoss, DiceCELoss, DiceLoss
 from torch import Tensor, nn
 
 from monai_cwmi import CWMILoss
-from monai_cwmi.functional import mutual_information
+from monai_cwmi.bands.spec import BandOptions
+from monai_cwmi.functional import measure_bands
+from monai_cwmi.measures import MutualInformation, ResidualError
 from monai_cwmi.training import LossTermsHandler
 
 SIZE = 64
@@ -68,18 +70,25 @@ def make_trainer(
 
 
 def expected_terms(trainer: Any, epoch: int) -> dict[str, float]:
-    """By PyTorch's cross-entropy and the functional form of the information, over all images of the epoch at once."""
+    """By PyTorch's cross-entropy, MONAI's Dice and the measures, over all images of the epoch at once."""
     scores, labels = (torch.cat([batch[n] for batch in trainer.batches if batch[0] == epoch]) for n in (1, 2))
     assert len(scores) == 5
     classes = labels[:, 0].long()
     one_hot = F.one_hot(classes, 3).movedim(-1, 1).float()
-    information = mutual_information(scores.softmax(1), one_hot).mean((1, 2))
-    levels = {f"mutual_information_level_{level}": value.item() for level, value in enumerate(information, 1)}
-    return {"cross_entropy": F.cross_entropy(scores, classes).item()} | levels
+    pair = scores.softmax(1), one_hot
+    information, errors = measure_bands(*pair, [MutualInformation(), ResidualError()], BandOptions())
+    levels = {
+        f"mutual_information_level_{level}": value.mean().item() / 4 for level, value in enumerate(information, 1)
+    }
+    base = {
+        "cross_entropy": F.cross_entropy(scores, classes).item(),
+        "dice": DiceLoss(smooth_nr=1, smooth_dr=1)(*pair).item(),
+    }
+    return base | levels | dict(zip(("highpass_error", "lowpass_error"), errors.mean((1, 2)).tolist(), strict=True))
 
 
 def make_loss(**options: Any) -> CWMILoss:
-    return CWMILoss(softmax=True, to_onehot_y=True, **options)
+    return CWMILoss(**{"softmax": True, "to_onehot_y": True, "weight": None, "gate": False} | options)
 
 
 @pytest.mark.parametrize("lambda_mi", [1.0, 0.0])
@@ -88,17 +97,19 @@ def test_each_epoch_has_the_means_of_its_own_images(lambda_mi: float) -> None:
     trainer = make_trainer(loss, loss)
     for epoch, metrics in enumerate(trainer.history, 1):
         assert metrics == pytest.approx(expected_terms(trainer, epoch), rel=1e-5)
-        assert len(metrics) == 5
+        assert len(metrics) == 8
     assert trainer.history[0] != trainer.history[1]
 
 
 def test_the_weighted_terms_add_up_to_the_loss() -> None:
-    loss = make_loss()
+    loss = make_loss(lambda_ce=0.9, lambda_dice=0.8, lambda_mi=0.4, lambda_residual=0.6)
     trainer = make_trainer(loss, loss, epochs=1)
     (metrics,) = trainer.history
     sizes, losses = zip(*((len(batch[1]), batch[3]) for batch in trainer.batches), strict=True)
     mean = sum(size * value for size, value in zip(sizes, losses, strict=True)) / sum(sizes)
-    assert 0.9 * metrics.pop("cross_entropy") - sum(metrics.values()) == pytest.approx(mean, rel=1e-5)
+    expected = 0.9 * metrics.pop("cross_entropy") + 0.8 * metrics.pop("dice")
+    expected += 0.3 * (metrics.pop("highpass_error") + metrics.pop("lowpass_error"))
+    assert expected - 0.4 * sum(metrics.values()) / 4 == pytest.approx(mean, rel=1e-5)
 
 
 def test_of_deep_supervision_the_finest_prediction_counts() -> None:

@@ -1,8 +1,8 @@
 """Public data sets, read as they are downloaded and unpacked.
 
 Each becomes a folder in the layout of the Medical Segmentation Decathlon, as the fetched samples are, with labels in
-all sections and PNG files. What the classes are follows R. Lu, "Complex Wavelet Mutual Information Loss: A Multi-Scale
-Loss Function for Semantic Segmentation", ICML 2025.
+all sections and PNG files. What the classes of DRIVE, GlaS, SNEMI3D and Massachusetts Roads are follows R. Lu, "Complex
+Wavelet Mutual Information Loss: A Multi-Scale Loss Function for Semantic Segmentation", ICML 2025.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monai_cwmi.data.cache import find_cache, make_once
+from monai_cwmi.data.layouts.chase_db1 import CHASE_DB1
 from monai_cwmi.data.layouts.download import Pair
 from monai_cwmi.data.layouts.drive import DRIVE
+from monai_cwmi.data.layouts.dsb2018 import DSB2018
 from monai_cwmi.data.layouts.glas import GLAS
+from monai_cwmi.data.layouts.isbi2012 import ISBI2012
 from monai_cwmi.data.layouts.massachusetts_roads import MASSACHUSETTS_ROADS
 from monai_cwmi.data.layouts.snemi3d import SNEMI3D
 
@@ -24,6 +27,9 @@ DOWNLOADS = {
     "glas": GLAS,
     "snemi3d": SNEMI3D,
     "massachusetts_roads": MASSACHUSETTS_ROADS,
+    "chase_db1": CHASE_DB1,
+    "isbi2012": ISBI2012,
+    "dsb2018": DSB2018,
 }
 
 
@@ -46,6 +52,11 @@ def prepare_download(
             - ``"snemi3d"``: ``train-input.tif`` and ``train-labels.tif``, of as many pages.
             - ``"massachusetts_roads"``: ``tiff/train/*.tiff`` and ``tiff/train_labels/*.tif``, or
               ``train/sat/*.tiff`` and ``train/map/*.tif``.
+            - ``"chase_db1"``: ``Image_*.jpg`` and an ``Image_*_1stHO.png`` for each.
+            - ``"isbi2012"``: ``train-volume.tif`` and ``train-labels.tif``, of as many pages, or ``image/*.png`` and
+              ``label/*.png``, named by the numbers of the slices.
+            - ``"dsb2018"``: for each image ``<id>/images/<id>.png`` and ``<id>/masks/*.png``, as in ``stage1_train``,
+              or ``images/*.png`` and ``labels/*.png``, which hold the numbers of the nuclei.
         cache_dir: the folder to keep it in. Default: the environment variable ``MONAI_CWMI_CACHE``, else the user's
             cache directory.
 
@@ -55,7 +66,8 @@ def prepare_download(
     Raises:
         FileNotFoundError: When a file is missing. The message names it and says where the data set is obtained.
         ValueError: When there is no such data set, ``folder`` is None (these are not fetched by themselves), a file
-            cannot be read, or an image and its label differ in size.
+            cannot be read or is not named as in the download, an image and its label differ in size, or there are
+            fewer cases than sections.
 
     Example::
 

@@ -114,7 +114,7 @@ def test_dice_and_cross_entropy_and_information(
     configuration: str, labels: str, make: Callable[..., nnUNetTrainer]
 ) -> None:
     outputs, targets, spacings = heads(configuration, labels)
-    terms = [cwmi(*head, lambda_ce=0.0) for head in zip(outputs, targets, spacings, strict=True)]
+    terms = [cwmi(*head, lambda_ce=0.0, lambda_dice=0.0) for head in zip(outputs, targets, spacings, strict=True)]
     trainer = make("nnUNetTrainerDiceCECWMILoss", configuration, labels)
     nnunet_loss = nnUNetTrainer._build_loss(trainer)  # nnU-Net's own
     expected = nnunet_loss(outputs, targets) + (terms[0] + terms[1] / 2) / 1.5
@@ -127,7 +127,8 @@ def test_without_deep_supervision(name: str, make: Callable[..., nnUNetTrainer])
     trainer = make(name, "2d", "classes")
     trainer.enable_deep_supervision = False
     loss = trainer._build_loss()
-    expected = cwmi(outputs[0], targets[0], spacings[0], lambda_ce=0.9 if name == "nnUNetTrainerCWMILoss" else 0.0)
+    off = {} if name == "nnUNetTrainerCWMILoss" else {"lambda_ce": 0.0, "lambda_dice": 0.0}
+    expected = cwmi(outputs[0], targets[0], spacings[0], **off)
     if name == "nnUNetTrainerDiceCECWMILoss":
         expected = expected + nnUNetTrainer._build_loss(trainer)(outputs[0], targets[0])
     torch.testing.assert_close(loss(outputs[0], targets[0]), expected)
@@ -140,24 +141,28 @@ def test_a_trainer_takes_what_nnunets_own_takes(name: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_first_epoch_is_without_information(
+def test_epochs_without_information_may_be_asked_for(
     name: str, make: Callable[..., nnUNetTrainer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nnUNetTrainer, "on_train_epoch_start", lambda self: None)
     trainer = make(name, "2d", "classes")
+    trainer.__class__ = type("nnUNetTrainerWarm", (type(trainer),), {"warm_up_epochs": 1})
     trainer._build_loss()
     weights = []
     for epoch in (0, 1, 2, 0, 7):  # the last two: a new training, and one that is continued
         trainer.current_epoch = epoch
         trainer.on_train_epoch_start()
         weights.append(trainer.head_loss.cwmi.lambda_mi)
-    assert weights == [0.0, 1.0, 1.0, 0.0, 1.0]
+    full = CWMILoss().lambda_mi
+    assert weights == [0.0, full, full, 0.0, full]
 
 
 def test_weights_of_a_derived_trainer(make: Callable[..., nnUNetTrainer]) -> None:
     outputs, targets, spacings = heads("2d", "classes")
     trainer = make("nnUNetTrainerCWMILoss", "2d", "classes")
-    trainer.__class__ = type("nnUNetTrainerDerived", (type(trainer),), {"lambda_ce": 0.5, "lambda_mi": 0.3})
+    trainer.__class__ = type(
+        "nnUNetTrainerDerived", (type(trainer),), {"loss_options": {"lambda_ce": 0.5, "lambda_mi": 0.3}}
+    )
     trainer.enable_deep_supervision = False
     expected = cwmi(outputs[0], targets[0], spacings[0], lambda_ce=0.5, lambda_mi=0.3)
     torch.testing.assert_close(trainer._build_loss()(outputs[0], targets[0]), expected)

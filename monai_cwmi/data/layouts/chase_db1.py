@@ -1,0 +1,133 @@
+"""Vessels in fundus photographs of children: CHASE_DB1.
+
+28 photographs, (960, 999, 3), of both eyes of 14 children. The label is the first observer's. Both eyes of a child are
+always in the same section.
+
+Source: M. M. Fraz et al., "An Ensemble Classification-Based Approach Applied to Retinal Blood Vessel Segmentation",
+IEEE Transactions on Biomedical Engineering, 2012. Licence: CC BY 4.0.
+
+Example::
+
+    prepare_download("chase_db1", "downloads/CHASEDB1")
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from monai_cwmi.data.layouts.download import (
+    COLOUR,
+    Download,
+    Pair,
+    check_sizes,
+    find_root,
+    list_files,
+    pair_files,
+    progress,
+    read_colour,
+    read_mask,
+)
+from monai_cwmi.data.writing import Case, picture_case, write_dataset
+
+CHASE_DB1_SOURCE = "https://researchdata.kingston.ac.uk/96"
+CHASE_DB1_METADATA = {
+    "name": "chase_db1",
+    "description": "Vessels in fundus photographs of children",
+    "reference": "CHASE_DB1, Fraz et al. 2012, https://doi.org/10.1109/TBME.2012.2205687",
+    "licence": "CC BY 4.0",
+    "label_origin": "manual, the first observer's",
+    "section_origin": "children in order: test: the last third; validation: the last fifth of the others",
+    "modality": COLOUR,
+    "labels": {"0": "background", "1": "vessel"},
+}
+_NAME = re.compile(r"Image_(\d+)[LR]")
+
+
+def order_sections(patients: Sequence[str]) -> list[str]:
+    """Make sections by the order of names.
+
+    The last third of the patients is the test section. Of the others the last fifth is the validation section. Parts
+    are rounded to the nearest number of patients, but each section has one at least.
+
+    Args:
+        patients: the patient of each case.
+
+    Returns:
+        The section of each case.
+
+    Raises:
+        ValueError: When there are fewer than three patients.
+
+    Example::
+
+        order_sections(["a", "a", "b", "c"])  # ["training", "training", "validation", "test"]
+    """
+    names = sorted(set(patients))
+    if len(names) < 3:
+        raise ValueError(
+            f"Three sections cannot be made of {len(names)} only: {', '.join(names)}. Unpack the whole download."
+        )
+    test = round(len(names) / 3)
+    validation = max(1, round((len(names) - test) / 5))
+    training = len(names) - test - validation
+    sections = ["training"] * training + ["validation"] * validation + ["test"] * test
+    section_of = dict(zip(names, sections, strict=True))
+    return [section_of[patient] for patient in patients]
+
+
+@contextmanager
+def advise(image: Path, label: Path) -> Iterator[None]:
+    """Add to an error about the files of a case what can be done about it.
+
+    Args:
+        image: the file of the image.
+        label: the file, or the folder, of the label.
+
+    Raises:
+        ValueError: When the code inside does.
+
+    Example::
+
+        with advise(Path("a.jpg"), Path("a.png")):
+            read_colour(Path("a.jpg"))
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{error} Download it again, or leave this case out: remove {image} and {label}.") from error
+
+
+def _find(folder: Path) -> list[Pair]:
+    root = find_root(folder, "Image_*_1stHO.png")
+    images = list_files(root, "Image_*.jpg")
+    pairs = pair_files(
+        {image: root / f"{image.stem}_1stHO.png" for image in images}, list_files(root, "Image_*_1stHO.png")
+    )
+    for image in images:
+        if not _NAME.fullmatch(image.stem):
+            raise ValueError(
+                f"The name of {image} says no child and eye, as Image_01L.jpg does. Move it elsewhere, with its label."
+            )
+    return pairs
+
+
+def _prepare(pairs: Sequence[Pair], folder: Path) -> None:
+    write_dataset(folder, CHASE_DB1_METADATA, _cases(pairs))
+
+
+def _cases(pairs: Sequence[Pair]) -> Iterator[Case]:
+    children = [_NAME.sub(r"\1", pair.image.stem) for pair in pairs]
+    listed = list(zip(order_sections(children), children, pairs, strict=True))
+    for section, child, pair in progress(listed, "Preparing"):
+        with advise(pair.image, pair.label):
+            image, label = read_colour(pair.image), read_mask(pair.label)
+            check_sizes(pair, image, label)
+        yield picture_case(section, pair.image.stem, image, label.astype(np.uint8), patient=f"child_{child}")
+
+
+CHASE_DB1 = Download(source=CHASE_DB1_SOURCE, find=_find, prepare=_prepare)

@@ -137,9 +137,8 @@ def with_pixel_terms(
     p_mean, y_mean, c = means
     of_p, of_y = u - v * c, v
     constant = grad_mean / image[0].numel() - of_p * p_mean - of_y * y_mean
-    for factor, values in zip((of_p, of_y, constant), (*pair, image.new_ones(())), strict=True):
-        image.addcmul_(values, factor.to(image.dtype).reshape(-1, *[1] * (image.ndim - 1)))
-    return image
+    of_p, of_y, constant = (x.to(image.dtype).reshape(-1, *[1] * (image.ndim - 1)) for x in (of_p, of_y, constant))
+    return image.add_(constant).addcmul_(pair[0], of_p).addcmul_(pair[1], of_y)
 
 
 def gradient_spectrum(harmonics: Tensor, c: Tensor, p: Tensor, d: Tensor, tables: Tables) -> Tensor:
@@ -174,14 +173,15 @@ def image_of(half_space: Tensor, shape: tuple[int, ...]) -> Tensor:
     return torch.fft.irfftn(half_space, s=shape, dim=_spatial(half_space), norm="ortho")
 
 
-def regression(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def regression(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Prediction and remainder ``y - c p`` of images ``(M, H, W)``, both less their means.
 
     Taken before the transform, whose rounding errors are then as small as the contrast of a prediction, and as the
     remainder of a good one.
 
     Returns:
-        Both, ``(M, H, W)``, and the means of prediction and target and the coefficient ``c``, ``(3, M)``.
+        Both, ``(M, H, W)``; the means of prediction and target and the coefficient ``c``, ``(3, M)``; and the sum over
+        pixels of the prediction squared, ``(M,)``.
     """
     num_pixels = prediction[0].numel()
     axes = _spatial(prediction)
@@ -191,13 +191,13 @@ def regression(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tens
     power, product = torch.linalg.vecdot(p.flatten(1), p.flatten(1)), torch.linalg.vecdot(p.flatten(1), d.flatten(1))
     c = product / (power + _NO_CONTRAST * num_pixels)
     d.addcmul_(p, c.reshape(-1, *[1] * len(axes)), value=-1)
-    return p, d, torch.cat((means, c[None]))
+    return p, d, torch.cat((means, c[None])), power
 
 
-def pixel_sums(p: Tensor, d: Tensor) -> Tensor:
-    """Sums ``PP, DD, DP`` over the pixels of images ``(M, H, W)``, ``(3, M)``."""
+def pixel_sums(p: Tensor, d: Tensor, power: Tensor) -> Tensor:
+    """Sums ``PP``, which is known, ``DD`` and ``DP`` over the pixels of images ``(M, H, W)``, ``(3, M)``."""
     p, d = p.flatten(1), d.flatten(1)
-    return torch.stack([torch.linalg.vecdot(a, b) for a, b in ((p, p), (d, d), (d, p))])
+    return torch.stack((power, torch.linalg.vecdot(d, d), torch.linalg.vecdot(d, p)))
 
 
 def lowpass_sums(low: Tensor, tables: Tables) -> Tensor:

@@ -109,7 +109,7 @@ def _covariances(
     sums = []
     for group in groups(prediction):
         of = group.images
-        centred, remainder, group_means = spectra.regression(group.of(prediction), group.of(target))
+        centred, remainder, group_means, power = spectra.regression(group.of(prediction), group.of(target))
         p = spectra.sorted_spectrum(centred, tables, p_room[:, of], low[0, :, of])  # (2, m, Q / L, L)
         d = spectra.sorted_spectrum(remainder, tables, d_room[:, of], low[1, :, of])
         more = spectra.level_coefficients(p, d, tables, spec.num_levels)  # (N, m)
@@ -119,7 +119,7 @@ def _covariances(
         )
         if residuals:
             means[:, of] = group_means
-            totals[0, :, of] = spectra.pixel_sums(centred, remainder)
+            totals[0, :, of] = spectra.pixel_sums(centred, remainder, power)
             totals[1, :, of] = spectra.lowpass_sums(low[:, :, of], tables)
     matrices.copy_(spectra.moment_matrices(sums[0] if len(sums) == 1 else torch.cat(sums, dim=2), tables, spec))
     return matrices, c, independent, totals, means, p_room, d_room, low

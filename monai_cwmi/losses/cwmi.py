@@ -14,18 +14,26 @@ from monai_cwmi.measures import AlignedInformation, ResidualError
 
 
 class CWMILoss(BandLoss):
-    r"""Cross-entropy less the mutual information of prediction and target in a complex steerable pyramid.
+    r"""Cross-entropy and Dice, and what prediction and target have in common in a complex steerable pyramid.
 
     .. math::
-        L = \lambda_{CE}\, CE - \lambda_{MI} \sum_{n=1}^N I_n
+        L = \lambda_{CE}\, CE + \lambda_{Dice}\, Dice - \lambda_{MI} \frac1N \sum_{n=1}^N \bar I_n
+            + \lambda_{res} \frac12 (s_{high} + s_{low})
 
-    with :math:`I_n` of :func:`monai_cwmi.functional.mutual_information`, the mean over batch and channels. The mutual
-    information compares structure at every scale and orientation and keeps thin boundaries, small instances and
-    topology. It is blind to ``p -> 1 - p``, so cross-entropy decides which side is foreground: keep
-    ``lambda_ce`` positive, and train the first epoch with ``lambda_mi = 0``, as the paper does. Both are plain
-    attributes that a scheduler may set between steps. ``terms()`` gives both terms by name, ``weights`` their weights;
-    see :class:`monai_cwmi.losses.band_loss.BandLoss`. The loss is negative when the information outweighs the
-    cross-entropy.
+    with :math:`\bar I_n` the mutual information of the bands of level ``n`` for each orientation
+    (:class:`monai_cwmi.measures.AlignedInformation`) and :math:`s` the errors of the two residual bands
+    (:class:`monai_cwmi.measures.ResidualError`), which no level sees: single pixels, the mean, coarse shades. All are
+    means over batch and channels. The information compares structure at every scale and orientation and keeps thin
+    boundaries, small instances and topology. It counts at the levels at which prediction and target correlate
+    positively, so no warm-up is needed.
+
+    The weights are plain attributes that a scheduler may set between steps. ``terms()`` gives the terms by name,
+    ``weights`` their weights; see :class:`monai_cwmi.losses.band_loss.BandLoss`. The loss is negative when the
+    information outweighs the errors.
+
+    The published loss is ``CWMILoss(lambda_ce=0.9, lambda_dice=0, lambda_mi=16, lambda_residual=0, weight="balanced",
+    levels=[1, 2, 3, 4], gate=False)``: the sum over four levels of four orientations. It must train its first epoch
+    with ``lambda_mi = 0``.
 
     Cross-entropy is that of exclusive classes after ``softmax`` over several channels, else that of each channel by
     itself (sigmoid, probabilities, or another activation). It is taken from logits after ``softmax`` or ``sigmoid``.
@@ -38,18 +46,21 @@ class CWMILoss(BandLoss):
         softmax: Apply a softmax over the channels of the prediction.
         other_act: Another activation that gives probabilities, for example a sparsemax.
         num_levels: ``N``, levels of the pyramid. Images (or slices) with no more than ``2**n`` pixels along their
-            shorter side, in the finest spacing, have no level ``n``; the levels that fit are used (none below three
-            pixels: cross-entropy alone remains).
+            shorter side, in the finest spacing, have no level ``n``; see ``levels``.
         num_orientations: ``K``, at least 2 (default: 4). The paper uses 4 and 12. For volumes as a whole 3 or 6
             (default).
         is_complex: Complex pyramid (CWMI) or real one (CWMI-Real).
         lambda_ce: Weight of the cross-entropy.
-        lambda_mi: Weight of the mutual information.
+        lambda_dice: Weight of the soft Dice loss, that of each image and class, smoothed by one voxel.
+        lambda_mi: Weight of the mutual information, the mean over levels and orientations in nats. What it means does
+            not depend on their numbers, nor on how volumes are compared.
+        lambda_residual: Weight of the errors of the high-pass and the low-pass band.
         weight: Class weights of the cross-entropy: one value for each channel, the background's included; or
-            ``"balanced"`` for the paper's balance, from each image's own class counts; or ``None``. Without softmax,
-            values weigh the foreground of their channel (as ``pos_weight`` of ``BCEWithLogitsLoss``). The mean over
-            voxels is not divided by the weights.
-        ignore_index: Voxels of this class, or with this label in any channel, count in neither term. After ``softmax``,
+            ``"balanced"``, the voxels of the image's largest class over the class's own, the paper's balance; or
+            ``"sqrt_balanced"``, the square root of these; or ``None``. Without softmax, values weigh the foreground of
+            their channel (as ``pos_weight`` of ``BCEWithLogitsLoss``). The mean over voxels is not divided by the
+            weights.
+        ignore_index: Voxels of this class, or with this label in any channel, count in no term. After ``softmax``,
             an index that is no channel of a one-hot target stands for voxels without any class too.
         reduction: ``"mean"`` over batch and channels, ``"sum"``, or ``"none"``. The cross-entropy of exclusive classes
             is one number for an image; it counts in each of its channels.
@@ -65,7 +76,10 @@ class CWMILoss(BandLoss):
             axes as equal. Each spacing needs tables of weights of its own, which take time to make: where data have
             many, or random rotation and scaling write new ones into the affine, resample first (``Spacingd``) and give
             its ``pixdim`` here. Heads of deep supervision are taken to be coarser by one factor along all axes.
-        levels: Which of the ``num_levels`` levels count, from 1, the finest. Default: all.
+        levels: Which of the ``num_levels`` levels count, from 1, the finest; those that fit are taken. Default: those
+            with 2.5 independent coefficients for each band, as with fewer, unrelated images have much information about
+            each other. Heads of deep supervision below 10 pixels or so have none: cross-entropy and Dice remain.
+        gate: Whether a level's information counts only where its bands correlate positively.
 
     Raises:
         TypeError: When ``other_act`` is not callable.

@@ -53,7 +53,7 @@ def test_all_losses_are_there() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_bundles_options_reach_every_loss(name: str) -> None:
-    config = unwrapped(loss_config(CATALOGUE[name], OWN))
+    config = dict(unwrapped(loss_config(CATALOGUE[name], OWN)))
     assert config | CATALOGUE[name].loss | SHARED == config
     assert not SHARED.keys() & CATALOGUE[name].loss.keys()
 

@@ -63,7 +63,7 @@ def test_it_is_the_sum_of_its_terms() -> None:
         - 0.3 * information.mean() / 4
         + 0.4 * error.mean()
     )
-    weights = {"lambda_ce": 0.7, "lambda_dice": 0.2, "lambda_mi": 0.3, "lambda_residual": 0.4}
+    weights: dict[str, Any] = {"lambda_ce": 0.7, "lambda_dice": 0.2, "lambda_mi": 0.3, "lambda_residual": 0.4}
     weights |= {"weight": None, "gate": False}
     torch.testing.assert_close(CWMILoss(**MULTI_CLASS, **weights)(logits, labels), expected)
 
@@ -175,16 +175,18 @@ def test_the_options_reach_the_information() -> None:
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_weights_that_are_zero_switch_a_term_off(reduction: str) -> None:
     logits, labels = correlated(1)
-    off = dict.fromkeys(WEIGHTS, 0.0)
-    parts = [CWMILoss(sigmoid=True, **off | {name: 1.0}, reduction=reduction)(logits, labels) for name in WEIGHTS]
-    whole = CWMILoss(sigmoid=True, **dict.fromkeys(WEIGHTS, 1.0), reduction=reduction)(logits, labels)
+    options: dict[str, Any] = {"sigmoid": True, "reduction": reduction}
+    off, on = (dict.fromkeys(WEIGHTS, value) for value in (0.0, 1.0))
+    parts = [CWMILoss(**options | off | {name: 1.0})(logits, labels) for name in WEIGHTS]
+    whole = CWMILoss(**options | on)(logits, labels)
     torch.testing.assert_close(torch.stack(parts).sum(0), whole)
     assert (parts[2] < 0).all()
 
 
 def test_weights_that_are_all_zero_leave_a_graph() -> None:
     logits, labels = example(1)
-    CWMILoss(sigmoid=True, **dict.fromkeys(WEIGHTS, 0.0))(logits, labels).backward()
+    options: dict[str, Any] = dict.fromkeys(WEIGHTS, 0.0)
+    CWMILoss(sigmoid=True, **options)(logits, labels).backward()
     assert logits.grad is not None
     assert logits.grad.abs().max() == 0
 

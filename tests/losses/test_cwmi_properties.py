@@ -53,7 +53,7 @@ def perturbed(target: Tensor) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("weights", [{}, BANDS_ALONE])
-def test_a_perfect_prediction_is_the_minimum(view: str, weights: dict[str, float]) -> None:
+def test_a_perfect_prediction_is_the_minimum(view: str, weights: dict[str, Any]) -> None:
     shape, options = VIEWS[view]
     target = blobs(shape, 0)
     loss = CWMILoss(**weights, **options, reduction="none")

@@ -49,7 +49,7 @@ def test_it_is_the_sum_of_its_terms(slice_dims: tuple[int, ...] | None) -> None:
         - 0.3 * information.mean() / (6 if slice_dims is None else 4)
         + 0.4 * measure_bands(*pair, [ResidualError()], BandOptions(**options))[0].mean()
     )
-    weights = {"lambda_ce": 0.7, "lambda_dice": 0, "lambda_mi": 0.3, "lambda_residual": 0.4}
+    weights: dict[str, Any] = {"lambda_ce": 0.7, "lambda_dice": 0, "lambda_mi": 0.3, "lambda_residual": 0.4}
     weights |= {"weight": None, "gate": False}
     loss = CWMILoss(**MULTI_CLASS, **weights, levels=[1, 2], **options)
     torch.testing.assert_close(loss(logits, labels), expected)

@@ -101,7 +101,13 @@ def test_the_mirrored_solution_is_left_unless_the_loss_is_the_published_one(upri
     """Why the published loss needs a warm-up: once set out for the mirrored solution, it stays."""
     training, unseen = negatives(0), negatives(1)
     stuck, recovered = mirrored(upright), mirrored(upright)
-    published = {"lambda_ce": 0.9, "lambda_dice": 0, "lambda_mi": 16, "lambda_residual": 0, "gate": False}
+    published: dict[str, Any] = {
+        "lambda_ce": 0.9,
+        "lambda_dice": 0,
+        "lambda_mi": 16,
+        "lambda_residual": 0,
+        "gate": False,
+    }
     train(stuck, CWMILoss(sigmoid=True, levels=[1, 2, 3, 4], weight=None, **published), training, 100)
     assert dice(stuck, unseen) < 0.1
 

@@ -42,8 +42,9 @@ def ablation(which: Any, **options: Any) -> BandLoss:
     """The loss with that distance or of that level."""
     if which in DISTANCES:
         return SubbandDistanceLoss(distance=which, **options)
-    off = {"lambda_dice": 0, "lambda_residual": 0, "weight": None, "gate": False}
-    return CWMILoss(**{"levels": [which], "lambda_mi": 1} | off | options)
+    off: dict[str, Any] = {"lambda_dice": 0, "lambda_residual": 0, "weight": None, "gate": False}
+    on: dict[str, Any] = {"levels": [which], "lambda_mi": 1}
+    return CWMILoss(**on | off | options)
 
 
 def distances(loss: SubbandDistanceLoss, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

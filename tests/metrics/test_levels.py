@@ -45,7 +45,8 @@ def energies(prediction: np.ndarray, target: np.ndarray, **options: Any) -> tupl
     """What ridge regression on the bands explains of the target's energy beyond chance, and all of it, by level."""
     pyramid = SteerablePyramid(spatial_dims=target.ndim, **options)
     pair_of_levels = list(zip(*(pyramid(torch.from_numpy(i)).bands for i in (prediction, target)), strict=True))
-    explained, total = [], []
+    explained: list[float] = []
+    total: list[float] = []
     for bands in pair_of_levels:
         p, y = (band.flatten(1).numpy().T for band in bands)  # (pixels, K)
         if target.ndim == 3 and np.iscomplexobj(p):  # real and imaginary part as bands, of the energy of both

@@ -6,4 +6,4 @@ from monai_cwmi.losses import CWMILoss
 
 __all__ = ["CWMILoss", "SteerablePyramid", "functional"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

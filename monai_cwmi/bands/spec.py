@@ -76,7 +76,7 @@ class BandOptions:
         slice_dims: Spatial axes along which volumes are cut into slices; ``None`` for volumes as a whole.
         spacing: Of the samples along each axis, in any unit of length; ``None`` for the same along all.
         only_comparable: Leave out the levels at which images have too few independent coefficients, and unrelated ones
-            explain each other: see :func:`monai_cwmi.bands.independence.comparable_levels`.
+            explain each other: see ``monai_cwmi.bands.independence``.
     """
 
     num_levels: int = 4

@@ -29,7 +29,7 @@ def test_json() -> None:
     (block,) = blocks("json")
     loss = ConfigParser(json.loads(block)).get_parsed_content("loss")
     assert isinstance(loss, CWMILoss)
-    assert loss.balance == 1
+    assert loss.balance == 0.5  # by default
 
 
 def test_the_commands_are_in_the_makefile() -> None:

@@ -52,8 +52,8 @@ class CWMILoss(BandLoss):
         is_complex: Complex pyramid (CWMI) or real one (CWMI-Real).
         lambda_ce: Weight of the cross-entropy.
         lambda_dice: Weight of the soft Dice loss, that of each image and class, smoothed by one voxel.
-        lambda_mi: Weight of the mutual information, the mean over levels and orientations in nats. What it means does
-            not depend on their numbers, nor on how volumes are compared.
+        lambda_mi: Weight of the mutual information, the mean over levels and orientations in nats. What it means hardly
+            depends on their numbers, nor on how volumes are compared.
         lambda_residual: Weight of the errors of the high-pass and the low-pass band.
         weight: Class weights of the cross-entropy: one value for each channel, the background's included; or
             ``"balanced"``, the voxels of the image's largest class over the class's own, the paper's balance; or

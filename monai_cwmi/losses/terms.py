@@ -39,7 +39,7 @@ def compared_dice(prepared: Prepared) -> Tensor:
     they have no gradient of use, or one beyond half precision.
     """
     p, y = (each.flatten(2) for each in compared_pair(prepared))
-    return 1 - (2 * torch.linalg.vecdot(p, y) + 1) / (p.sum(-1) + y.sum(-1) + 1)
+    return 1 - (2 * (p * y).sum(-1) + 1) / (p.sum(-1) + y.sum(-1) + 1)
 
 
 def check_reduction(reduction: str) -> str:

@@ -50,7 +50,7 @@ class InformationByLevelMetric(_StructureMetric):
         >>> metric(blurred, target).shape
         torch.Size([1, 1, 4])
         >>> [f"{share:.0%}" for share in metric.aggregate()[0]]
-        ['31%', '44%', '97%', '100%']
+        ['31%', '43%', '97%', '100%']
     """
 
     def __init__(

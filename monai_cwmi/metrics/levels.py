@@ -80,7 +80,7 @@ def information_by_level(
         >>> target[..., 16:48, 16:48] = 1
         >>> blurred = torch.nn.functional.avg_pool2d(target, 7, stride=1, padding=3)
         >>> [f"{share:.0%}" for share in information_by_level(blurred, target).explained_variance[:, 0, 0]]
-        ['31%', '44%', '97%', '100%']
+        ['31%', '43%', '97%', '100%']
 
     References:
         D. Stewart and W. Love, "A general canonical correlation index", Psychological Bulletin 70(3), 1968 (the

@@ -15,7 +15,7 @@ BUNDLES = {
 
 # Blocks whose first line does not name their file, by a piece of their text.
 FILES = {
-    ("README.md", '"lambda_ce": 0.9'): "configs/cwmi.json",
+    ("README.md", '"to_onehot_y": true'): "configs/cwmi.json",
 }
 # Blocks that are no part of a bundle, but losses for `compare --losses`.
 CATALOGUES = {("docs/how-to/compare.md", "MyDice:")}

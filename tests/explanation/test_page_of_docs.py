@@ -51,7 +51,7 @@ def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         exec(block, names)
     printed = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in printed] == ["2 px", "4 px", "8 px", "16 px"]
-    assert [tuple(gradient.values.shape) for gradient in names["gradients"]] == [(2, 96, 96)] * 5
+    assert [tuple(gradient.values.shape) for gradient in names["gradients"]] == [(2, 96, 96)] * 8
     assert len(names["figure"].axes) == 2 + 2 * 4 * 4
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from monai.losses import DiceLoss
 
 from monai_cwmi.losses.preparation import Preparation
-from monai_cwmi.losses.terms import compared_entropy, compared_pair, reduced
+from monai_cwmi.losses.terms import compared_dice, compared_entropy, compared_pair, reduced
 
 GENERATOR = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(2, 3, 6, 5, dtype=torch.float64, generator=GENERATOR)
@@ -50,6 +51,19 @@ def test_entropy_of_the_channels_to_compare(options: dict[str, Any], expected: t
         found = compared_entropy(prepare(input, target))
         # All channels make one entropy of exclusive classes, whichever of them are compared.
         torch.testing.assert_close(found, expected if include_background or "softmax" in options else expected[:, 1:])
+
+
+@pytest.mark.parametrize("include_background", [True, False])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_dice_is_monais(include_background: bool, ignored: bool) -> None:
+    labels = LABELS.clone()
+    labels[1] = labels[1].clamp_max(1)  # without class 2
+    if ignored:
+        labels[:, :, 2] = 255
+    prepare = Preparation(include_background, to_onehot_y=True, softmax=True, ignore_index=255 if ignored else None)
+    prepared = prepare(LOGITS, labels)
+    monai = DiceLoss(reduction="none", smooth_nr=1, smooth_dr=1)
+    torch.testing.assert_close(compared_dice(prepared), monai(*compared_pair(prepared)).flatten(1))
 
 
 def test_weights_reach_the_entropy() -> None:

@@ -65,9 +65,10 @@ def write_report(folder: str | os.PathLike[str]) -> list[Path]:
         tables.append(metric_table(results, trainings, further))
     tables.append(cost_table(costs, losses, "CE" if "CE" in losses else baseline))
     differences = paired_differences(results, baseline, [loss for loss in losses if loss != baseline], metrics)
+    advantages = [advantage_table(differences, metrics, baseline)] if len(losses) > 1 else []
     written = [out / "table.md", out / "table.tex", out / "differences.csv"]
-    written[0].write_text("\n".join(map(to_markdown, tables)))
-    written[1].write_text("\n".join(map(to_latex, tables)))
+    written[0].write_text("\n".join(map(to_markdown, [*tables, *advantages])))
+    written[1].write_text("\n".join(map(to_latex, [*tables, *advantages])))
     differences.to_csv(written[2], index=False)
 
     pictures = {}
@@ -86,7 +87,7 @@ def write_report(folder: str | os.PathLike[str]) -> list[Path]:
             seen=_seen_before(plan["settings"]),
             checks=[_check(costs, column, title) for column, title in _SAME.items()],
             tables=tables,
-            advantages=[advantage_table(differences, each, baseline) for each in metrics] if len(losses) > 1 else [],
+            advantages=advantages,
             pictures={name: base64.b64encode(path.read_bytes()).decode() for name, path in pictures.items()},
         ),
         encoding="utf-8",

@@ -107,28 +107,31 @@ def cost_table(costs: pd.DataFrame, losses: Sequence[str], reference: str) -> Ta
     return Table(caption, ["loss", "seconds per epoch", f"difference to {reference}", "peak memory (MiB)"], rows)
 
 
-def advantage_table(differences: pd.DataFrame, metric: str, baseline: str) -> Table:
-    """The baseline against its rivals by one metric.
+def advantage_table(differences: pd.DataFrame, metrics: Sequence[str], baseline: str) -> Table:
+    """The baseline against its rivals: a row for each rival, a column for each metric.
 
     Args:
         differences: From :func:`monai_cwmi.comparison.paired_tests.paired_differences`.
-        metric: Which.
+        metrics: Which.
         baseline: The loss.
     """
-    digits = METRICS[metric].digits + 1
     rows = []
-    for row in differences[differences["metric"] == metric].itertuples():
-        low, high, advantage = (_signed(value, digits) for value in (row.low, row.high, row.advantage))
-        interval = NOTHING if np.isnan(row.low) else f"{low} to {high}"
-        tested = [Entry(_p_text(row.p)), Entry(_p_text(row.p_holm), is_bold=row.p_holm < LEVEL)]
-        counts = [Entry(str(value)) for value in (row.images, row.seeds, row.left_out, row.holds_for)]
-        rows.append([Entry(row.rival), Entry(advantage), Entry(interval), *tested, *counts])
+    for rival, of_rival in differences.groupby("rival", sort=False):
+        by_metric = of_rival.set_index("metric")
+        rows.append([Entry(str(rival)), *(_advantage_entry(by_metric.loc[metric], metric) for metric in metrics)])
     caption = (
-        f"{METRICS[metric].heading}: advantage of {baseline} (baseline minus rival, signed so that positive is in the "
-        f"baseline's favour). Bold: p < {LEVEL} after Holm's correction."
+        f"Advantage of {baseline} (baseline minus rival, signed so that positive is in the baseline's favour) with its "
+        f"95 % interval. Bold: p < {LEVEL} after Holm's correction over the rivals. differences.csv has the p values."
     )
-    columns = ["rival", f"advantage of {baseline}", "95 % interval", "p", "p (Holm)", "images", "seeds"]
-    return Table(caption, [*columns, "images left out", "holds for"], rows)
+    return Table(caption, ["rival", *(METRICS[metric].heading for metric in metrics)], rows)
+
+
+def _advantage_entry(row: pd.Series, metric: str) -> Entry:
+    low, high, advantage = (_signed(row[name], METRICS[metric].digits) for name in ("low", "high", "advantage"))
+    text = advantage if np.isnan(row["low"]) else f"{advantage} [{low}, {high}]"
+    left_out = f"{row['left_out']} images left out" if row["left_out"] else ""
+    about = "" if row["holds_for"] == "other images and seeds" else f"holds for {row['holds_for']}"
+    return Entry(text, "; ".join(filter(None, (left_out, about))), is_bold=row["p_holm"] < LEVEL)
 
 
 def to_markdown(table: Table) -> str:
@@ -187,12 +190,6 @@ def _with_spread(mean: float, spread: float, digits: int) -> str:
 
 def _signed(value: float, digits: int) -> str:
     return NOTHING if np.isnan(value) else f"{value:+.{digits}f}".replace("-", _MINUS)
-
-
-def _p_text(p: float) -> str:
-    if np.isnan(p):
-        return NOTHING
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
 def _mark_down(entry: Entry) -> str:

@@ -60,7 +60,14 @@ def test_the_metrics_are_those_of_tensorboard(tracked: Path, runs: dict[str, Any
 def test_hyper_parameters_and_weights_are_kept(tracked: Path, runs: dict[str, Any]) -> None:
     params = runs["first"].data.params
     expected = {"epochs": "2", "steps_per_epoch": "6", "patch_size": "[128, 128]", "learning_rate": "0.002"}
-    expected |= {"loss": "CWMILoss", "lambda_ce": "0.9", "lambda_mi": "1.0", "seed": "0", "max_epochs": "2"}
+    expected |= {
+        "loss": "CWMILoss",
+        "lambda_ce": "1.0",
+        "lambda_dice": "1.0",
+        "lambda_mi": "0.25",
+        "lambda_residual": "1.0",
+    }
+    expected |= {"seed": "0", "max_epochs": "2"}
     assert expected.items() <= params.items()
     names = runs["first"].artifacts.keys()
     assert "model.pt" in names

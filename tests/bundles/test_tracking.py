@@ -12,9 +12,12 @@ import torch
 import torch.nn.functional as F
 from monai.bundle import ConfigParser
 from monai.engines.utils import IterationEvents
+from monai.losses import DiceLoss
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from monai_cwmi.functional import mutual_information
+from monai_cwmi.bands.spec import BandOptions
+from monai_cwmi.functional import measure_bands
+from monai_cwmi.measures import AlignedInformation, ResidualError
 
 from .conftest import BUNDLES, NAMES, copy_bundle, make_workflow
 from .test_training import DICE_CE
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.slow
 SHORT: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 6, "patches_per_image": 2}
 DATA = {"myelin_sem_segmentation": "rings_dir", "organ_ct_segmentation": "blobs_dir"}
 PATCH = {"myelin_sem_segmentation": [64, 64], "organ_ct_segmentation": [32, 32, 32]}
-TERMS = ["cross_entropy", *(f"mutual_information_level_{level}" for level in range(1, 5))]
+TERMS = ["cross_entropy", "dice", "highpass_error", "lowpass_error"]
 
 
 def read_events(folder: Path, kind: str) -> dict[str, dict[int, Any]]:
@@ -38,11 +41,16 @@ def read_events(folder: Path, kind: str) -> dict[str, dict[int, Any]]:
 
 
 def terms(scores: torch.Tensor, label: torch.Tensor) -> list[float]:
-    """By PyTorch's cross-entropy and the functional form of the information."""
+    """By PyTorch's cross-entropy, MONAI's Dice and the measures."""
     classes = label[:, 0].long()
-    target = F.one_hot(classes, scores.shape[1]).movedim(-1, 1).float()
-    information = mutual_information(scores.softmax(1), target).mean((1, 2))
-    return [F.cross_entropy(scores, classes).item(), *information.tolist()]
+    pair = scores.softmax(1), F.one_hot(classes, scores.shape[1]).movedim(-1, 1).float()
+    counts = pair[1].flatten(2).sum(-1)  # (B, C)
+    weights = (counts.amax(1, keepdim=True) / counts.clamp_min(1)).sqrt()[:, :, *[None] * (scores.ndim - 2)]
+    entropy = -(weights * pair[1] * scores.log_softmax(1)).sum(1).mean()
+    options = BandOptions(only_comparable=True)
+    information, errors = measure_bands(*pair, [AlignedInformation(), ResidualError()], options)
+    dice = DiceLoss(smooth_nr=1, smooth_dr=1)(*pair)
+    return [*(x.item() for x in (entropy, dice, *errors.mean((1, 2)))), *information.mean((1, 2)).tolist()]
 
 
 @pytest.mark.parametrize("name", DATA)
@@ -63,7 +71,9 @@ def test_tensorboard_has_each_term_of_the_loss_and_pictures(
     scalars = read_events(bundle / "eval", "scalars")
     for epoch in (1, 2):
         means = torch.tensor(expected[epoch])[[0, 5]].mean(0).tolist()  # every fifth batch
-        assert [scalars[tag][epoch].value for tag in TERMS] == pytest.approx(means, rel=1e-4, abs=1e-5)
+        tags = TERMS + [f"mutual_information_level_{level}" for level in range(1, len(means) - len(TERMS) + 1)]
+        assert [scalars[tag][epoch].value for tag in tags] == pytest.approx(means, rel=1e-4, abs=1e-5)
+        assert {tag for tag in scalars if tag.startswith("mutual_information")} == set(tags[len(TERMS) :])
         assert 0 < scalars["mean_dice"][epoch].value < 1
     (picture,) = read_events(bundle / "eval", "images")["validation"].values()  # of the first epoch
     assert (picture.step, picture.width) == (1, 900)

@@ -57,9 +57,10 @@ def test_the_best_validation_is_kept(bundle: Path, rings_dir: Path) -> None:
         torch.testing.assert_close(value, best[name], rtol=0, atol=0)
 
 
-def test_the_first_epoch_trains_on_cross_entropy_alone(bundle: Path, rings_dir: Path) -> None:
+@pytest.mark.parametrize("warmup_epochs", [0, 1])
+def test_epochs_without_information_may_be_asked_for(bundle: Path, rings_dir: Path, warmup_epochs: int) -> None:
     loss = {"_target_": "monai_cwmi.CWMILoss", "to_onehot_y": True, "softmax": True, "lambda_mi": 0.7}
-    size = SHORT | {"epochs": 3, "steps_per_epoch": 2}
+    size = SHORT | {"epochs": 3, "steps_per_epoch": 2, "warmup_epochs": warmup_epochs}
     workflow = make_workflow(bundle, "train.json", dataset_dir=str(rings_dir), loss=loss, **size)
     seen: list[tuple[int, float]] = []
 
@@ -68,7 +69,8 @@ def test_the_first_epoch_trains_on_cross_entropy_alone(bundle: Path, rings_dir: 
         seen.append((engine.state.epoch, engine.loss_function.lambda_mi))
 
     workflow.run()
-    assert seen == [(1, 0), (1, 0), (2, 0.7), (2, 0.7), (3, 0.7), (3, 0.7)]
+    first = 0 if warmup_epochs else 0.7
+    assert seen == [(1, first), (1, first), (2, 0.7), (2, 0.7), (3, 0.7), (3, 0.7)]
 
 
 @pytest.mark.parametrize(

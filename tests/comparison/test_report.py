@@ -65,7 +65,7 @@ def test_all_that_is_written(make_results: MakeResults) -> None:
     assert f"| loss | {titles}" in table
     assert f"**{results[results.loss == 'CWMI'].miou.mean():.3f} ±" in table
     assert "+0.50 (+20 %)" in table  # CWMI's costs beside those of CE
-    assert (out / "table.tex").read_text().count(r"\begin{tabular}") == 3
+    assert (out / "table.tex").read_text().count(r"\begin{tabular}") == 4
 
     page = _Page(out / "report.html")
     assert page.pictures() == [(out / name).read_bytes() for name in ("differences.png", "examples.png")]

@@ -19,11 +19,10 @@ class LossTermsHandler:
     When an epoch is complete, ``engine.state.metrics`` holds the terms by name: of :class:`monai_cwmi.CWMILoss`
     ``cross_entropy``, ``dice``, ``mutual_information_level_1`` (the finest) to ``mutual_information_level_N`` in nats
     for each orientation, ``highpass_error`` and ``lowpass_error``. They are the means over the images and channels of
-    the first and then every ``interval``-th batch of this epoch. What
-    MONAI has to log metrics (``StatsHandler``, ``TensorBoardStatsHandler``, ``MLFlowHandler``) logs them when it is
-    attached after this. They are computed anew, without a gradient, and whatever their weights in the loss are. Of a
-    network with deep supervision, the finest prediction counts; of several processes, each by itself. With a loss that
-    has no ``terms``, nothing is added.
+    the first and then every ``interval``-th batch of this epoch. What MONAI has to log metrics (``StatsHandler``,
+    ``TensorBoardStatsHandler``, ``MLFlowHandler``) logs them when it is attached after this. They are computed anew,
+    without a gradient, and whatever their weights in the loss are. Of a network with deep supervision, the finest
+    prediction counts; of several processes, each by itself. With a loss that has no ``terms``, nothing is added.
 
     Args:
         loss: a :class:`monai_cwmi.CWMILoss`, or another loss, which then is left alone. Give the one that a

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,11 @@ from monai_cwmi.data.layouts.download import (
     COLOUR,
     Download,
     Pair,
+    advise,
     check_sizes,
     find_root,
     list_files,
+    order_sections,
     pair_files,
     progress,
     read_colour,
@@ -46,60 +47,6 @@ CHASE_DB1_METADATA = {
     "labels": {"0": "background", "1": "vessel"},
 }
 _NAME = re.compile(r"Image_(\d+)[LR]")
-
-
-def order_sections(patients: Sequence[str]) -> list[str]:
-    """Make sections by the order of names.
-
-    The last third of the patients is the test section. Of the others the last fifth is the validation section. Parts
-    are rounded to the nearest number of patients, but each section has one at least.
-
-    Args:
-        patients: the patient of each case.
-
-    Returns:
-        The section of each case.
-
-    Raises:
-        ValueError: When there are fewer than three patients.
-
-    Example::
-
-        order_sections(["a", "a", "b", "c"])  # ["training", "training", "validation", "test"]
-    """
-    names = sorted(set(patients))
-    if len(names) < 3:
-        raise ValueError(
-            f"Three sections cannot be made of {len(names)} only: {', '.join(names)}. Unpack the whole download."
-        )
-    test = round(len(names) / 3)
-    validation = max(1, round((len(names) - test) / 5))
-    training = len(names) - test - validation
-    sections = ["training"] * training + ["validation"] * validation + ["test"] * test
-    section_of = dict(zip(names, sections, strict=True))
-    return [section_of[patient] for patient in patients]
-
-
-@contextmanager
-def advise(image: Path, label: Path) -> Iterator[None]:
-    """Add to an error about the files of a case what can be done about it.
-
-    Args:
-        image: the file of the image.
-        label: the file, or the folder, of the label.
-
-    Raises:
-        ValueError: When the code inside does.
-
-    Example::
-
-        with advise(Path("a.jpg"), Path("a.png")):
-            read_colour(Path("a.jpg"))
-    """
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{error} Download it again, or leave this case out: remove {image} and {label}.") from error
 
 
 def _find(folder: Path) -> list[Pair]:

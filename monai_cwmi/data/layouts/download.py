@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from monai_cwmi.data.splits import split_by_group
 from monai_cwmi.data.writing import Case, picture_case
 
 Image, _ = optional_import("PIL.Image")
+tifffile, _ = optional_import("tifffile")
 tqdm, _ = optional_import("tqdm", name="tqdm")
 
 COLOUR = {"0": "red", "1": "green", "2": "blue"}
@@ -107,6 +109,60 @@ def split_pairs(pairs: Sequence[Pair], fractions: Mapping[str, float]) -> dict[s
     return {section: [pairs[index] for index in part] for section, part in zip(fractions, parts, strict=True)}
 
 
+def order_sections(patients: Sequence[str]) -> list[str]:
+    """Make sections by the order of names.
+
+    The last third of the patients is the test section. Of the others the last fifth is the validation section. Parts
+    are rounded to the nearest number of patients, but each section has one at least.
+
+    Args:
+        patients: the patient of each case.
+
+    Returns:
+        The section of each case.
+
+    Raises:
+        ValueError: When there are fewer than three patients.
+
+    Example::
+
+        order_sections(["a", "a", "b", "c"])  # ["training", "training", "validation", "test"]
+    """
+    names = sorted(set(patients))
+    if len(names) < 3:
+        raise ValueError(
+            f"Three sections cannot be made of {len(names)} only: {', '.join(names)}. Unpack the whole download."
+        )
+    test = round(len(names) / 3)
+    validation = max(1, round((len(names) - test) / 5))
+    training = len(names) - test - validation
+    sections = ["training"] * training + ["validation"] * validation + ["test"] * test
+    section_of = dict(zip(names, sections, strict=True))
+    return [section_of[patient] for patient in patients]
+
+
+@contextmanager
+def advise(image: Path, label: Path) -> Iterator[None]:
+    """Add to an error about the files of a case what can be done about it.
+
+    Args:
+        image: the file of the image.
+        label: the file, or the folder, of the label.
+
+    Raises:
+        ValueError: When the code inside does.
+
+    Example::
+
+        with advise(Path("a.jpg"), Path("a.png")):
+            read_colour(Path("a.jpg"))
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{error} Download it again, or leave this case out: remove {image} and {label}.") from error
+
+
 def colour_cases(sections: Mapping[str, Sequence[Pair]], read_label: Callable[[Path], np.ndarray]) -> Iterator[Case]:
     """Cases of colour images, read one at a time.
 
@@ -158,6 +214,22 @@ def read_picture(path: Path, mode: str | None = None) -> np.ndarray:
     # Pillow's TIFF reader raises a SyntaxError for some files that end too early.
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+
+
+def read_stack(path: Path) -> np.ndarray:
+    """The pages of a TIFF file, (pages, H, W).
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: When it cannot be read.
+    """
+    try:
+        stack: np.ndarray = tifffile.imread(path)
+    except (OSError, ValueError, tifffile.TiffFileError) as error:  # no ValueError in old versions
+        raise ValueError(f"{path} cannot be read as a stack of images: {error}. Download it again.") from error
+    return stack
 
 
 def progress(items: Sequence[Any], name: str) -> Any:

@@ -20,14 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_cwmi.data.layouts.chase_db1 import advise, order_sections
 from monai_cwmi.data.layouts.download import (
     COLOUR,
     Download,
     Pair,
+    advise,
     check_sizes,
     find_root,
     list_files,
+    order_sections,
     pair_files,
     progress,
     read_colour,

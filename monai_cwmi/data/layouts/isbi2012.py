@@ -17,23 +17,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from monai.utils import optional_import
 
-from monai_cwmi.data.layouts.chase_db1 import advise, order_sections
 from monai_cwmi.data.layouts.download import (
     Download,
     Pair,
+    advise,
     check_sizes,
     find_root,
     list_files,
+    order_sections,
     pair_files,
     progress,
     read_mask,
     read_picture,
+    read_stack,
 )
 from monai_cwmi.data.writing import Case, picture_case, write_dataset
-
-tifffile, _ = optional_import("tifffile")
 
 ISBI2012_SOURCE = "https://imagej.net/events/isbi-2012-segmentation-challenge"
 # One slice is much like the next, so so many that follow each other are a patient of their own.
@@ -96,7 +95,7 @@ def _read_slices(pairs: Sequence[Pair]) -> list[tuple[int, np.ndarray, np.ndarra
 
 
 def _split_stacks(pair: Pair) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    images, labels = _read_stack(pair.image), _read_stack(pair.label)  # (slices, H, W)
+    images, labels = read_stack(pair.image), read_stack(pair.label)  # (slices, H, W)
     if images.dtype != np.uint8 or images.ndim != 3:
         raise ValueError(
             f"{pair.image} is not a stack of grey images of 8 bits; it holds {images.dtype} of shape {images.shape}. "
@@ -109,14 +108,6 @@ def _split_stacks(pair: Pair) -> list[tuple[int, np.ndarray, np.ndarray]]:
         )
     cells = labels > labels.max() / 2
     return list(zip(range(len(images)), images, cells, strict=True))
-
-
-def _read_stack(path: Path) -> np.ndarray:
-    try:
-        stack: np.ndarray = tifffile.imread(path)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:  # no ValueError in old versions
-        raise ValueError(f"{path} cannot be read as a stack of images: {error}. Download it again.") from error
-    return stack
 
 
 ISBI2012 = Download(source=ISBI2012_SOURCE, find=_find, prepare=_prepare)

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from monai.utils import optional_import
 
-from monai_cwmi.data.layouts.download import Download, Pair, find_root, list_files, pair_files, progress
+from monai_cwmi.data.layouts.download import Download, Pair, find_root, list_files, pair_files, progress, read_stack
 from monai_cwmi.data.writing import Case, picture_case, write_dataset
 
-tifffile, _ = optional_import("tifffile")
 find_boundaries, _ = optional_import("skimage.segmentation", name="find_boundaries")
 
 SNEMI3D_SOURCE = "https://snemi3d.grand-challenge.org"
@@ -41,7 +40,7 @@ def _prepare(pairs: Sequence[Pair], folder: Path) -> None:
 
 
 def _cases(pair: Pair) -> Iterator[Case]:
-    images, neurites = _read_stack(pair.image), _read_stack(pair.label)  # (pages, H, W)
+    images, neurites = read_stack(pair.image), read_stack(pair.label)  # (pages, H, W)
     if images.dtype != np.uint8 or images.ndim != 3 or len(images) < SNEMI3D_BLOCKS:
         raise ValueError(
             f"{pair.image} is not a stack of {SNEMI3D_BLOCKS} or more grey images of 8 bits; it holds {images.dtype} "
@@ -55,13 +54,6 @@ def _cases(pair: Pair) -> Iterator[Case]:
         block = page * SNEMI3D_BLOCKS // len(images)
         label = _membranes(neurites[page])
         yield picture_case(SNEMI3D_SECTIONS[block], f"page_{page:03d}", images[page], label, patient=f"block_{block}")
-
-
-def _read_stack(path: Path) -> np.ndarray:
-    try:
-        return tifffile.imread(path)
-    except (OSError, ValueError, tifffile.TiffFileError) as error:  # no ValueError in old versions
-        raise ValueError(f"{path} cannot be read as a stack of images: {error}.") from error
 
 
 def _membranes(neurites: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from downloads import make_chase_db1, save
 from monai_cwmi.data import count_channels, load_class_names, load_datalist, prepare_download
-from monai_cwmi.data.layouts.chase_db1 import advise, order_sections
+from monai_cwmi.data.layouts.download import advise, order_sections
 
 SECTIONS = ("training", "validation", "test")
 

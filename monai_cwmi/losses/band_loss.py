@@ -16,8 +16,10 @@ from monai_cwmi.bands.spec import BandOptions
 from monai_cwmi.bands.volumes import views
 from monai_cwmi.bands.voxel_sizes import voxel_sizes
 from monai_cwmi.functional import MomentsFunction, measure_bands
+from monai_cwmi.losses.cross_entropy import cross_entropy
 from monai_cwmi.losses.preparation import Preparation, Prepared
-from monai_cwmi.losses.terms import check_reduction, compared_dice, compared_entropy, reduced
+from monai_cwmi.losses.terms import check_reduction, dice_loss, reduced
+from monai_cwmi.losses.voxel_sums import voxel_sums
 from monai_cwmi.measures import Measure, MomentMeasure
 
 Spacing = Sequence[float] | Literal["affine"] | None
@@ -113,10 +115,9 @@ class BandLoss(_Loss):
         prepared = self.prepare(input, target)
         shape = prepared.target[:, prepared.compared].shape[:2]  # (B, C)
         terms = []  # (B, C) each
-        if self.lambda_ce:
-            terms.append(self.lambda_ce * self._entropy(prepared).expand(shape))
-        if self.lambda_dice:
-            terms.append(self.lambda_dice * compared_dice(prepared))
+        weights = {"cross_entropy": self.lambda_ce, "dice": self.lambda_dice}
+        if any(weights.values()):
+            terms += [weights[name] * term.expand(shape) for name, term in self._of_voxels(prepared).items()]
         weighed = {m: getattr(self, name) for name, m in self.measures.items() if getattr(self, name)}
         for measure, images in self._measure(list(weighed), prepared, spacings).items():
             term = torch.cat([self._over_levels(measure, levels) for levels in images])
@@ -157,7 +158,7 @@ class BandLoss(_Loss):
         """
         spacings = self._spacings(input, target, spacing)
         prepared = self.prepare(input, target)
-        terms = {"cross_entropy": self._entropy(prepared), "dice": compared_dice(prepared)}
+        terms = self._of_voxels(prepared)
         for measure, images in self._measure(list(self.measures.values()), prepared, spacings).items():
             most = max(len(levels) for levels in images)
             padded = [F.pad(levels, (0, 0, 0, 0, 0, most - len(levels)), value=math.nan) for levels in images]
@@ -171,8 +172,14 @@ class BandLoss(_Loss):
             raise ValueError(f"{name} compares images (B, C, H, W) or (B, C, H, W, D), got {tuple(input.shape)}.")
         return voxel_sizes(input, target, self.spacing if spacing is None else spacing)
 
-    def _entropy(self, prepared: Prepared) -> Tensor:
-        return compared_entropy(prepared, weight=self.class_weight, balance=self.balance)
+    def _of_voxels(self, prepared: Prepared) -> dict[str, Tensor]:
+        """Cross-entropy, ``(B, 1)`` of exclusive classes, and Dice, ``(B, C)`` of the channels to compare."""
+        sums = voxel_sums(prepared)
+        entropy = cross_entropy(sums, weight=self.class_weight, balance=self.balance)
+        return {
+            "cross_entropy": entropy if prepared.is_exclusive else entropy[:, prepared.compared],
+            "dice": dice_loss(sums.of(prepared.compared)),
+        }
 
     def _measure(
         self, measures: list[Measure], prepared: Prepared, spacings: Sequence[Sequence[float] | None]

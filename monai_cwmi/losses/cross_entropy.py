@@ -7,41 +7,45 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from monai_cwmi.losses.preparation import Prepared
+from monai_cwmi.losses.voxel_sums import VoxelSums
 
 
-def cross_entropy(prepared: Prepared, *, weight: Tensor | None = None, balance: float = 0.0) -> Tensor:
+def cross_entropy(sums: VoxelSums, *, weight: Tensor | None = None, balance: float = 0.0) -> Tensor:
     r"""Mean over an image's voxels of the weighted cross-entropy.
 
     Over exclusive classes it is :math:`-\sum_c w_c y_c \log p_c`, the same for all channels of an image. Otherwise each
     channel has its own, :math:`-w y \log p - w_0 (1 - y) \log(1 - p)`. The mean is not divided by the weights.
 
     Args:
-        prepared: Prediction and target, all channels of which are used.
+        sums: Of prediction and target, of all channels.
         weight: Class weights ``(C,)``, with :math:`w_0 = 1`, or ``None``.
         balance: With a positive exponent, a class's weight is this power of the ratio of the voxels of the image's
             largest class to its own (to one voxel, if it is absent). For two classes, 1 gives the paper's weights.
 
     Returns:
-        ``(B, 1)`` for exclusive classes, else ``(B, C)``.
+        ``(B, 1)`` for exclusive classes, else ``(B, C)``; 0 where no voxel counts.
 
     Raises:
         ValueError: When there are not as many weights as channels.
     """
-    target = prepared.target
-    if weight is not None and len(weight) != target.shape[1]:
+    channels = sums.target.shape[1]
+    if weight is not None and len(weight) != channels:
         raise ValueError(
-            f"weight has {len(weight)} values, but input has {target.shape[1]} channels; the background's counts too."
+            f"weight has {len(weight)} values, but input has {channels} channels; the background's counts too."
         )
-    weights = None
-    if weight is not None:
-        weights = weight.to(target).reshape(-1, *[1] * (target.ndim - 2)), target.new_ones(())  # (C, 1, ...), ()
+    count = sums.count.clamp_min(1)
+    if sums.negative is None:
+        weights = _balance(sums.target, balance) if balance else 1.0 if weight is None else weight.to(sums.positive)
+        return (weights * sums.positive).sum(1, keepdim=True) / count
     if balance:
-        weights = balanced_weights(prepared, balance)
-    return voxel_mean(voxel_cross_entropy(prepared, weights), prepared.mask)
+        counts = torch.stack((sums.target, sums.count - sums.target), dim=1)  # (B, 2, C)
+        return (_balance(counts, balance) * torch.stack((sums.positive, sums.negative), dim=1)).sum(1) / count
+    positive = sums.positive if weight is None else weight.to(sums.positive) * sums.positive
+    return (positive + sums.negative) / count
 
 
 def voxel_cross_entropy(prepared: Prepared, weights: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """Weighted cross-entropy of each voxel: what :func:`cross_entropy` is the mean of.
+    """Weighted cross-entropy of each voxel, for weights that differ from voxel to voxel.
 
     Args:
         prepared: Prediction and target, all channels of which are used.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from monai_cwmi.losses.cross_entropy import cross_entropy
 from monai_cwmi.losses.preparation import Prepared
+from monai_cwmi.losses.voxel_sums import VoxelSums, voxel_sums
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -19,27 +20,20 @@ def compared_pair(prepared: Prepared) -> tuple[Tensor, Tensor]:
     return probabilities if prepared.mask is None else torch.where(prepared.mask, probabilities, 0.0), target
 
 
-def compared_entropy(prepared: Prepared, *, weight: Tensor | None = None, balance: float = 0.0) -> Tensor:
-    """Cross-entropy, ``(B, 1)`` of exclusive classes, else ``(B, C)`` of the channels to compare.
-
-    Args:
-        prepared: Prediction and target.
-        weight: Of the classes, as in :func:`monai_cwmi.losses.cross_entropy.cross_entropy`.
-        balance: Exponent of the weights that each image's class counts give, or 0.
-    """
-    entropy = cross_entropy(prepared, weight=weight, balance=balance)
+def compared_entropy(prepared: Prepared) -> Tensor:
+    """Cross-entropy, ``(B, 1)`` of exclusive classes, else ``(B, C)`` of the channels to compare."""
+    entropy = cross_entropy(voxel_sums(prepared))
     return entropy if prepared.is_exclusive else entropy[:, prepared.compared]
 
 
-def compared_dice(prepared: Prepared) -> Tensor:
-    """Soft Dice loss of each image and each of the channels to compare, ``(B, C)``.
+def dice_loss(sums: VoxelSums) -> Tensor:
+    """Soft Dice loss of each image and channel, ``(B, C)``.
 
     That of MONAI's ``DiceLoss(smooth_nr=1, smooth_dr=1)``, which ``torch.compile`` does not take as a whole. Smoothed
     by one voxel, false alarms of one voxel in all cost a half where a class is absent; with MONAI's default of 1e-5
     they have no gradient of use, or one beyond half precision.
     """
-    p, y = (each.flatten(2) for each in compared_pair(prepared))
-    return 1 - (2 * (p * y).sum(-1) + 1) / (p.sum(-1) + y.sum(-1) + 1)
+    return 1 - (2 * sums.overlap + 1) / (sums.prediction + sums.target + 1)
 
 
 def check_reduction(reduction: str) -> str:

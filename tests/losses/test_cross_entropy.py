@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from monai_cwmi.losses.cross_entropy import cross_entropy
 from monai_cwmi.losses.preparation import Preparation
+from monai_cwmi.losses.voxel_sums import voxel_sums
 
 GENERATOR = torch.Generator().manual_seed(0)
 LOGITS = 3 * torch.randn(2, 3, 6, 5, dtype=torch.float64, generator=GENERATOR)
@@ -17,7 +18,7 @@ ONE_HOT = F.one_hot(LABELS[:, 0], 3).movedim(-1, 1).double()
 
 def entropy_of(options: dict[str, Any], logits: torch.Tensor, target: torch.Tensor, **how: Any) -> torch.Tensor:
     prepared = Preparation(**options)(logits, target)
-    return cross_entropy(prepared, **how)
+    return cross_entropy(voxel_sums(prepared), **how)
 
 
 EXCLUSIVE = {"softmax": True, "to_onehot_y": True}
@@ -71,6 +72,15 @@ def test_the_balance_is_the_papers_for_two_classes(options: dict[str, Any]) -> N
     two = torch.cat((torch.zeros_like(p), LOGITS[:, :1]), dim=1)
     found = entropy_of(EXCLUSIVE, two, target, balance=1.0)
     torch.testing.assert_close(found[:, 0], torch.stack(expected))
+
+
+def test_the_balance_of_several_classes_against_torch() -> None:
+    found = entropy_of(EXCLUSIVE, LOGITS, LABELS, balance=0.5)
+    for entropy, logits, target in zip(found, LOGITS, ONE_HOT, strict=True):
+        counts = target.sum((1, 2))
+        weight = (counts.max() / counts).sqrt()
+        each = F.cross_entropy(logits[None], target.argmax(0)[None], weight=weight, reduction="none")
+        torch.testing.assert_close(entropy[0], each.mean())
 
 
 @pytest.mark.parametrize("value", [0, 1])

@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 # Which bundle to train: myelin_sem_segmentation, neurite_em_segmentation, tissue_mr_segmentation, organ_ct_segmentation;
 # or one whose data you downloaded: make train BUNDLE=vessel_fundus_segmentation DOWNLOAD=path/of/DRIVE
+# Where a bundle reads several data sets, the files in DOWNLOAD tell which it is.
 BUNDLE ?= myelin_sem_segmentation
 DOWNLOAD ?=
 FOLDER := bundles/$(BUNDLE)
@@ -11,7 +12,7 @@ RUN := $(abspath $(VENV))/bin/python -m monai.bundle run $(if $(DOWNLOAD),--down
 SAMPLE := $(VENV)/bin/python -m monai_cwmi fetch-sample $(BUNDLE:_segmentation=)
 
 # A bundle has a data set of its own to fetch, or takes one that you downloaded, or both.
-NO_SAMPLE := vessel_fundus_segmentation gland_histology_segmentation road_aerial_segmentation
+NO_SAMPLE := vessel_fundus_segmentation gland_histology_segmentation road_aerial_segmentation nuclei_microscopy_segmentation
 TAKES_DOWNLOAD := $(NO_SAMPLE) neurite_em_segmentation
 ifneq ($(filter train,$(MAKECMDGOALS)),)
 ifeq ($(DOWNLOAD)$(filter-out $(NO_SAMPLE),$(BUNDLE)),)

@@ -11,6 +11,7 @@ BUNDLE_NAMES = (
     "gland_histology_segmentation",
     "myelin_sem_segmentation",
     "neurite_em_segmentation",
+    "nuclei_microscopy_segmentation",
     "organ_ct_segmentation",
     "road_aerial_segmentation",
     "tissue_mr_segmentation",

@@ -17,10 +17,11 @@ from monai_cwmi.data import get_bundle
 
 BUNDLES = Path(__file__).parents[2] / "bundles"
 NAMES = sorted(path.parents[1].name for path in BUNDLES.glob("*/configs/metadata.json"))
-# Those of the experiments in the paper, which have its protocol and its second network as overlays.
+# Those like the experiments in the paper, with its protocol and its second network as overlays.
 PAPER_NAMES = (
     "gland_histology_segmentation",
     "neurite_em_segmentation",
+    "nuclei_microscopy_segmentation",
     "road_aerial_segmentation",
     "vessel_fundus_segmentation",
 )

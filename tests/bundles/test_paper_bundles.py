@@ -1,4 +1,4 @@
-"""The bundles of the paper's experiments, on artificial pictures: cells between thin walls."""
+"""The bundles like the paper's experiments, on artificial pictures: cells between thin walls."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .conftest import BUNDLES, PAPER_NAMES, make_workflow
 
 pytestmark = pytest.mark.slow
 
-EM = "neurite_em_segmentation"
+EM, NUCLEI = "neurite_em_segmentation", "nuclei_microscopy_segmentation"
 COLOUR = [name for name in PAPER_NAMES if name != EM]
 # The paper's, columns first as MONAI reads pictures; those of DRIVE are whole images, 565 x 584, in multiples of 32.
 PATCHES = {key: [512, 512] for key in PAPER_NAMES}
-PATCHES |= {"gland_histology_segmentation": [576, 448], "vessel_fundus_segmentation": [576, 608]}
+PATCHES |= {"gland_histology_segmentation": [576, 448], "vessel_fundus_segmentation": [576, 608], NUCLEI: [256, 256]}
 UNLABELLED = 2
 SHAPE = (72, 54)  # rows and columns
 SHORT: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 1, "patches_per_image": 2, "batch_size": 2}
@@ -108,7 +108,7 @@ def darker(image: np.ndarray) -> np.ndarray:
     return (last < last.mean()).astype(np.uint8)
 
 
-def expected_metrics(found: np.ndarray, true: np.ndarray) -> dict[str, float]:
+def expected_metrics(found: np.ndarray, true: np.ndarray, component_value: int) -> dict[str, float]:
     """The metrics of one image, by scikit-image and scikit-learn where they have them."""
     labelled = true != UNLABELLED
     masks = [((found == index) & labelled, true == index) for index in (0, 1)]
@@ -116,7 +116,7 @@ def expected_metrics(found: np.ndarray, true: np.ndarray) -> dict[str, float]:
     sizes = [found.sum() + true.sum() for found, true in masks]
     dice = [2 * overlap / size for overlap, size in zip(overlaps, sizes, strict=True)]
     iou = [overlap / (size - overlap) for overlap, size in zip(overlaps, sizes, strict=True)]
-    found_cells, true_cells = (components(mask, connectivity=1) for mask in masks[0])
+    found_cells, true_cells = (components(mask, connectivity=1) for mask in masks[component_value])
     holes = [label.max() - euler_number(label > 0, connectivity=1) for label in (found_cells, true_cells)]
     # MONAI's reader turns pictures, and thinning is not quite the same along both axes.
     found_wall, true_wall = (mask.T for mask in masks[1])
@@ -144,14 +144,17 @@ def test_evaluation_is_of_the_labelled_pixels_and_inference_on_the_images_grid(
         paper_bundle, "train.json", "evaluate.json", dataset_dir=str(data), patch_size=[32, 32], **network
     ).run()
     images = sorted((data / "imagesTs").iterdir())
-    each = [expected_metrics(darker(read(path)), read(data / "labelsTs" / path.name)) for path in images]
+    pairs = [(darker(read(path)), read(data / "labelsTs" / path.name)) for path in images]
+    each = [expected_metrics(*pair, component_value=int(name == NUCLEI)) for pair in pairs]
     expected = {key: np.mean([metrics[key] for metrics in each]) for key in each[0]}
+    if name == NUCLEI:
+        del expected["cl_dice"]
     for index, class_name in enumerate(config(name, "train.json")["class_names"]):
         expected[f"dice_{class_name}"] = expected.pop(f"dice_{index}")
     with (paper_bundle / "eval" / "metrics.csv").open() as file:
         written = {key: float(value) for key, value in csv.reader(file)}
     assert written == pytest.approx(expected, abs=1e-4)
-    assert expected["variation_of_information"] > 0.1
+    assert expected["variation_of_information"] > 0.05
     assert (paper_bundle / "eval" / "mean_iou_raw.csv").is_file()
     assert (paper_bundle / "eval" / "test_1_pred.png").is_file()
 

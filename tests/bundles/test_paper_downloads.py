@@ -1,38 +1,58 @@
-"""The bundles of the paper's experiments on the data sets of the paper, as they are downloaded."""
+"""The bundles like the paper's experiments on public data sets, as they are downloaded."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from downloads import make_drive, make_glas, make_massachusetts_roads, make_snemi3d
+from downloads import (
+    make_chase_db1,
+    make_drive,
+    make_dsb2018,
+    make_glas,
+    make_isbi2012,
+    make_massachusetts_roads,
+    make_snemi3d,
+)
 from monai_cwmi.data import load_class_names
 
 from .conftest import PAPER_NAMES, make_workflow
-from .test_paper_bundles import COLOUR, EM, SHORT, config, infer
+from .test_paper_bundles import COLOUR, EM, NUCLEI, SHORT, config, infer
 from .test_training import causes
 
+# Pictures just large enough for a patch.
+SIZE = (40, 36)
+# What each bundle takes, as it is downloaded. Pictures of nuclei may be smaller than a patch.
+TAKEN: list[tuple[str, Callable[[Path], Path]]] = [
+    ("gland_histology_segmentation", partial(make_glas, counts=(5, 2, 1), size=SIZE)),
+    (EM, partial(make_snemi3d, pages=10, size=SIZE)),
+    (EM, partial(make_isbi2012, count=6, size=SIZE)),
+    (NUCLEI, partial(make_dsb2018, count=5, size=(24, 20))),
+    ("road_aerial_segmentation", partial(make_massachusetts_roads, count=120, size=SIZE)),
+    ("vessel_fundus_segmentation", partial(make_drive, count=5, size=SIZE)),
+    ("vessel_fundus_segmentation", partial(make_chase_db1, count=3, size=SIZE)),
+]
 
-def make_download(name: str, folder: Path) -> Path:
-    """The bundle's data set as it is downloaded, with pictures just large enough for a patch."""
-    if name == "road_aerial_segmentation":
-        return make_massachusetts_roads(folder, count=120, size=(40, 36))
-    if name == EM:
-        return make_snemi3d(folder, pages=10, size=(40, 36))
-    if name == "gland_histology_segmentation":
-        return make_glas(folder, counts=(5, 2, 1), size=(40, 36))
-    return make_drive(folder, count=5, size=(40, 36))
+
+def test_each_bundle_is_tested() -> None:
+    assert {name for name, _ in TAKEN} == set(PAPER_NAMES)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PAPER_NAMES)
+@pytest.mark.parametrize(("name", "make_download"), TAKEN)
 def test_from_a_download_to_a_model(
-    name: str, paper_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    make_download: Callable[[Path], Path],
+    paper_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MONAI_CWMI_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("monai_cwmi.pictures.transforms.save_panels", lambda *_, **__: None)  # slow, tested elsewhere
-    options = SHORT | {"epochs": 1, "download_dir": str(make_download(name, tmp_path / "download"))}
+    options = SHORT | {"epochs": 1, "download_dir": str(make_download(tmp_path / "download"))}
     workflow = make_workflow(paper_bundle, "train.json", **options)
     workflow.run()
     sections = [workflow.train_dataset_data, workflow.val_dataset_data]

@@ -117,8 +117,42 @@ def test_several_downloads_are_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no layout of a download named 'heart'; there are: drive, glas"):
-        prepare_download("heart", tmp_path)
+    for name in ("heart", ["drive", "heart"]):
+        with pytest.raises(ValueError, match="no layout of a download named 'heart'; there are: drive, glas"):
+            prepare_download(name, tmp_path)
+
+
+@pytest.mark.parametrize("names", [["drive", "chase_db1"], ["snemi3d", "isbi2012"], list(MAKERS)])
+def test_which_of_several_it_is_tell_its_files(tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        source = MAKERS[name](tmp_path / name)
+        expected = prepare_download(name, source, tmp_path / "cache")
+        assert prepare_download(names, source, tmp_path / "cache") == expected
+
+
+def test_none_of_several_says_what_was_looked_for(tmp_path: Path) -> None:
+    make_glas(tmp_path / "glas")
+    searched = r"no training/images/\*\.tif and no Image_\*_1stHO\.png in \S*/glas"
+    with pytest.raises(
+        FileNotFoundError, match=rf"{searched}, .*drive or chase_db1 .* at https://drive\S* or https://"
+    ):
+        prepare_download(["drive", "chase_db1"], tmp_path / "glas", tmp_path / "cache")
+
+
+def test_several_of_several_are_refused(drive: Path, tmp_path: Path) -> None:
+    names = ["drive", "chase_db1"]
+    make_chase_db1(tmp_path / "CHASE")
+    with pytest.raises(ValueError, match=rf"several downloads: {tmp_path}/CHASE, {tmp_path}/DRIVE\. Give one"):
+        prepare_download(names, tmp_path, tmp_path / "cache")
+    make_chase_db1(drive)
+    with pytest.raises(ValueError, match=rf"{drive} holds several data sets: drive, chase_db1\. Put each into"):
+        prepare_download(names, drive, tmp_path / "cache")
+
+
+def test_what_is_missing_of_one_of_several_is_its_own(drive: Path, tmp_path: Path) -> None:
+    (drive / "training" / "1st_manual" / "21_manual1.gif").unlink()
+    with pytest.raises(FileNotFoundError, match=r"has no label: .* The data set drive is obtained at \S+\.$"):
+        prepare_download(["chase_db1", "drive"], drive, tmp_path / "cache")
 
 
 def test_a_second_call_does_nothing(drive: Path, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def repository(
         else:
             shutil.copytree(root / "new_scans", bundle / "my_scans")
     make_drive(root / "bundles" / "vessel_fundus_segmentation" / "my_download", count=5, size=(40, 36))
-    make_snemi3d(root / "bundles" / "neurite_em_segmentation" / "my_snemi3d", pages=10, size=(40, 36))
+    make_snemi3d(root / "bundles" / "neurite_em_segmentation" / "my_download", pages=10, size=(40, 36))
     _save_model(root / "bundles" / "organ_ct_segmentation")
     return root
 

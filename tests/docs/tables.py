@@ -33,6 +33,7 @@ OWN_TESTS = {
 # (test_bundles_for_colour_differ_in_their_data_only).
 SAME_COMMANDS = {
     "bundles/gland_histology_segmentation/docs/README.md": "bundles/vessel_fundus_segmentation/docs/README.md",
+    "bundles/nuclei_microscopy_segmentation/docs/README.md": "bundles/vessel_fundus_segmentation/docs/README.md",
     "bundles/road_aerial_segmentation/docs/README.md": "bundles/vessel_fundus_segmentation/docs/README.md",
 }
 

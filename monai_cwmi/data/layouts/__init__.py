@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from monai_cwmi.data.cache import find_cache, make_once
 from monai_cwmi.data.layouts.chase_db1 import CHASE_DB1
-from monai_cwmi.data.layouts.download import Pair
+from monai_cwmi.data.layouts.download import Pair, find_root, list_files
 from monai_cwmi.data.layouts.drive import DRIVE
 from monai_cwmi.data.layouts.dsb2018 import DSB2018
 from monai_cwmi.data.layouts.glas import GLAS
@@ -34,7 +35,9 @@ DOWNLOADS = {
 
 
 def prepare_download(
-    name: str, folder: str | os.PathLike[str] | None, cache_dir: str | os.PathLike[str] | None = None
+    name: str | Sequence[str],
+    folder: str | os.PathLike[str] | None,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Make a data set out of a public one that lies on this machine as it was downloaded and unpacked.
 
@@ -43,7 +46,7 @@ def prepare_download(
     that a later call would mistake for the data set.
 
     Args:
-        name: one of ``DOWNLOADS``.
+        name: one of ``DOWNLOADS``, or several, of which the folder holds one: which, its files tell.
         folder: the folder of the download, or the one above it. It must hold, with the names that the files come with:
 
             - ``"drive"``: ``training/images/*.tif`` and ``training/1st_manual/*.gif``, and the same in ``test``. Where
@@ -66,31 +69,56 @@ def prepare_download(
     Raises:
         FileNotFoundError: When a file is missing. The message names it and says where the data set is obtained.
         ValueError: When there is no such data set, ``folder`` is None (these are not fetched by themselves), a file
-            cannot be read or is not named as in the download, an image and its label differ in size, or there are
-            fewer cases than sections.
+            cannot be read or is not named as in the download, an image and its label differ in size, there are fewer
+            cases than sections, or the folder holds several of the data sets.
 
     Example::
 
         from monai_cwmi.data import load_datalist, prepare_download
 
         training = load_datalist(prepare_download("drive", "downloads/DRIVE"), "training")
+        training = load_datalist(prepare_download(["drive", "chase_db1"], "downloads/CHASEDB1"), "training")
     """
-    if name not in DOWNLOADS:
-        raise ValueError(f"There is no layout of a download named {name!r}; there are: {', '.join(DOWNLOADS)}.")
-    download = DOWNLOADS[name]
+    names = [name] if isinstance(name, str) else list(name)
+    for each in names:
+        if each not in DOWNLOADS:
+            raise ValueError(f"There is no layout of a download named {each!r}; there are: {', '.join(DOWNLOADS)}.")
     if folder is None:
         raise ValueError(
-            f"The data set {name} is not fetched by itself: obtain it at {download.source} and name the folder that it "
-            "was unpacked to (a bundle takes it as --download_dir)."
+            f"The data set {' or '.join(names)} is not fetched by itself: obtain it at {_sources(names)} and name the "
+            "folder that it was unpacked to (a bundle takes it as --download_dir)."
         )
-    try:
-        pairs = download.find(Path(folder))
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{error} The data set {name} is obtained at {download.source}.") from error
+    with _say_sources(names):
+        root = find_root(Path(folder), *(pattern for each in names for pattern in DOWNLOADS[each].patterns))
+    found = _recognise(names, root)
+    download = DOWNLOADS[found]
+    with _say_sources([found]):
+        pairs = download.find(root)
     return make_once(
-        find_cache(cache_dir) / f"{name}-{_fingerprint(pairs)}",
+        find_cache(cache_dir) / f"{found}-{_fingerprint(pairs)}",
         lambda unfinished, _scratch: download.prepare(pairs, unfinished),
     )
+
+
+@contextmanager
+def _say_sources(names: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        advice = f"The data set {' or '.join(names)} is obtained at {_sources(names)}."
+        raise FileNotFoundError(f"{error} {advice}") from error
+
+
+def _sources(names: Sequence[str]) -> str:
+    return " or ".join(DOWNLOADS[name].source for name in names)
+
+
+def _recognise(names: Sequence[str], root: Path) -> str:
+    """The one of several data sets that begins in a folder, in which at least one does."""
+    found = [name for name in names if any(list_files(root, pattern) for pattern in DOWNLOADS[name].patterns)]
+    if len(found) > 1:
+        raise ValueError(f"{root} holds several data sets: {', '.join(found)}. Put each into a folder of its own.")
+    return found[0]
 
 
 def _fingerprint(pairs: Sequence[Pair]) -> str:

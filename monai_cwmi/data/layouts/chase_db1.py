@@ -25,7 +25,6 @@ from monai_cwmi.data.layouts.download import (
     Pair,
     advise,
     check_sizes,
-    find_root,
     list_files,
     order_sections,
     pair_files,
@@ -49,8 +48,7 @@ CHASE_DB1_METADATA = {
 _NAME = re.compile(r"Image_(\d+)[LR]")
 
 
-def _find(folder: Path) -> list[Pair]:
-    root = find_root(folder, "Image_*_1stHO.png")
+def _find(root: Path) -> list[Pair]:
     images = list_files(root, "Image_*.jpg")
     pairs = pair_files(
         {image: root / f"{image.stem}_1stHO.png" for image in images}, list_files(root, "Image_*_1stHO.png")
@@ -77,4 +75,4 @@ def _cases(pairs: Sequence[Pair]) -> Iterator[Case]:
         yield picture_case(section, pair.image.stem, image, label.astype(np.uint8), patient=f"child_{child}")
 
 
-CHASE_DB1 = Download(source=CHASE_DB1_SOURCE, find=_find, prepare=_prepare)
+CHASE_DB1 = Download(source=CHASE_DB1_SOURCE, patterns=("Image_*_1stHO.png",), find=_find, prepare=_prepare)

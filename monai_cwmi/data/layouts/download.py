@@ -43,11 +43,13 @@ class Download:
 
     Attributes:
         source: where it is obtained.
-        find: finds the files that are needed in the folder of the download.
+        patterns: of files that say where it begins, as in :func:`find_root`.
+        find: finds the files that are needed in the folder where the download begins.
         prepare: called with these and an empty folder, writes the data set there.
     """
 
     source: str
+    patterns: Sequence[str]
     find: Callable[[Path], list[Pair]]
     prepare: Callable[[Sequence[Pair], Path], None]
 

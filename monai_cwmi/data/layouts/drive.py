@@ -10,7 +10,6 @@ from monai_cwmi.data.layouts.download import (
     Download,
     Pair,
     colour_cases,
-    find_root,
     list_files,
     pair_files,
     read_mask,
@@ -30,8 +29,7 @@ DRIVE_METADATA = {
 }
 
 
-def _find(folder: Path) -> list[Pair]:
-    root = find_root(folder, "training/images/*.tif")
+def _find(root: Path) -> list[Pair]:
     pairs = []
     for part in ("training", "test"):
         labels = list_files(root / part, "1st_manual/*.gif")
@@ -60,4 +58,4 @@ def _prepare(pairs: Sequence[Pair], folder: Path) -> None:
     write_dataset(folder, DRIVE_METADATA | {"section_origin": origin}, colour_cases(sections, read_mask))
 
 
-DRIVE = Download(source=DRIVE_SOURCE, find=_find, prepare=_prepare)
+DRIVE = Download(source=DRIVE_SOURCE, patterns=("training/images/*.tif",), find=_find, prepare=_prepare)

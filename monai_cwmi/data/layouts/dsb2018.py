@@ -26,7 +26,6 @@ from monai_cwmi.data.layouts.download import (
     Pair,
     advise,
     check_sizes,
-    find_root,
     list_files,
     order_sections,
     pair_files,
@@ -76,8 +75,7 @@ def separate_nuclei(numbers: np.ndarray) -> np.ndarray:
     return label.astype(np.uint8)
 
 
-def _find(folder: Path) -> list[Pair]:
-    root = find_root(folder, "labels/*.png", "*/masks/*.png")
+def _find(root: Path) -> list[Pair]:
     labels = list_files(root, "labels/*.png")
     if labels:
         expected = {image: root / "labels" / image.name for image in list_files(root, "images/*.png")}
@@ -138,4 +136,4 @@ def _join_masks(image: np.ndarray, pairs: Sequence[Pair]) -> np.ndarray:
     return numbers
 
 
-DSB2018 = Download(source=DSB2018_SOURCE, find=_find, prepare=_prepare)
+DSB2018 = Download(source=DSB2018_SOURCE, patterns=("labels/*.png", "*/masks/*.png"), find=_find, prepare=_prepare)

@@ -12,7 +12,6 @@ from monai_cwmi.data.layouts.download import (
     Download,
     Pair,
     colour_cases,
-    find_root,
     list_files,
     pair_files,
     read_picture,
@@ -34,8 +33,7 @@ GLAS_METADATA = {
 _PARTS = ("train_", "testA_", "testB_")
 
 
-def _find(folder: Path) -> list[Pair]:
-    root = find_root(folder, "*_anno.bmp")
+def _find(root: Path) -> list[Pair]:
     labels = list_files(root, "*_anno.bmp")
     images = [path for path in list_files(root, "*.bmp") if path not in set(labels)]
     for image in images:
@@ -58,4 +56,4 @@ def _between_glands(path: Path) -> np.ndarray:
     return numbers == 0 if numbers.ndim == 2 else (numbers == 0).all(-1)
 
 
-GLAS = Download(source=GLAS_SOURCE, find=_find, prepare=_prepare)
+GLAS = Download(source=GLAS_SOURCE, patterns=("*_anno.bmp",), find=_find, prepare=_prepare)

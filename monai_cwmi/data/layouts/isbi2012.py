@@ -23,7 +23,6 @@ from monai_cwmi.data.layouts.download import (
     Pair,
     advise,
     check_sizes,
-    find_root,
     list_files,
     order_sections,
     pair_files,
@@ -50,8 +49,7 @@ ISBI2012_METADATA = {
 _STACK = "train-volume.tif"
 
 
-def _find(folder: Path) -> list[Pair]:
-    root = find_root(folder, _STACK, "label/*.png")
+def _find(root: Path) -> list[Pair]:
     if list_files(root, _STACK):
         return pair_files({root / _STACK: root / "train-labels.tif"}, list_files(root, "train-labels.tif"))
     images, labels = (list_files(root, f"{kind}/*.png") for kind in ("image", "label"))
@@ -110,4 +108,4 @@ def _split_stacks(pair: Pair) -> list[tuple[int, np.ndarray, np.ndarray]]:
     return list(zip(range(len(images)), images, cells, strict=True))
 
 
-ISBI2012 = Download(source=ISBI2012_SOURCE, find=_find, prepare=_prepare)
+ISBI2012 = Download(source=ISBI2012_SOURCE, patterns=(_STACK, "label/*.png"), find=_find, prepare=_prepare)

@@ -13,7 +13,6 @@ from monai_cwmi.data.layouts.download import (
     Pair,
     check_sizes,
     colour_cases,
-    find_root,
     list_files,
     pair_files,
     progress,
@@ -41,8 +40,7 @@ ROADS_METADATA = {
 }
 
 
-def _find(folder: Path) -> list[Pair]:
-    root = find_root(folder, *(f"{images}/*.tiff" for images in ROADS_FOLDERS))
+def _find(root: Path) -> list[Pair]:
     images, labels = next((root / i, root / j) for i, j in ROADS_FOLDERS.items() if list_files(root / i, "*.tiff"))
     expected = {image: labels / f"{image.stem}.tif" for image in list_files(images, "*.tiff")}
     pairs = pair_files(expected, list_files(labels, "*.tif"))
@@ -68,4 +66,9 @@ def _count_road(pair: Pair) -> int:
     return int(np.count_nonzero(road & (image < 255).any(-1)))
 
 
-MASSACHUSETTS_ROADS = Download(source=ROADS_SOURCE, find=_find, prepare=_prepare)
+MASSACHUSETTS_ROADS = Download(
+    source=ROADS_SOURCE,
+    patterns=tuple(f"{images}/*.tiff" for images in ROADS_FOLDERS),
+    find=_find,
+    prepare=_prepare,
+)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from monai.utils import optional_import
 
-from monai_cwmi.data.layouts.download import Download, Pair, find_root, list_files, pair_files, progress, read_stack
+from monai_cwmi.data.layouts.download import Download, Pair, list_files, pair_files, progress, read_stack
 from monai_cwmi.data.writing import Case, picture_case, write_dataset
 
 find_boundaries, _ = optional_import("skimage.segmentation", name="find_boundaries")
@@ -30,8 +30,7 @@ SNEMI3D_METADATA = {
 }
 
 
-def _find(folder: Path) -> list[Pair]:
-    root = find_root(folder, "train-input.tif")
+def _find(root: Path) -> list[Pair]:
     return pair_files({root / "train-input.tif": root / "train-labels.tif"}, list_files(root, "train-labels.tif"))
 
 
@@ -61,4 +60,4 @@ def _membranes(neurites: np.ndarray) -> np.ndarray:
     return (find_boundaries(neurites, connectivity=1, mode="thick") | (neurites == 0)).astype(np.uint8)
 
 
-SNEMI3D = Download(source=SNEMI3D_SOURCE, find=_find, prepare=_prepare)
+SNEMI3D = Download(source=SNEMI3D_SOURCE, patterns=("train-input.tif",), find=_find, prepare=_prepare)

@@ -71,7 +71,7 @@ def voxel_sums(prepared: Prepared) -> VoxelSums:
 class _SumsOfLogits(torch.autograd.Function):
     """The first four of :class:`VoxelSums`, ``(4, B, C)``; of exclusive classes ``negative`` is 0.
 
-    Autograd would make a tensor of the images' size for each product. This works in blocks and keeps ``p`` and ``y`` only.
+    Autograd would make a tensor of the images' size for each product. This works in blocks, and keeps ``p`` and ``y``.
     """
 
     @staticmethod

@@ -52,3 +52,10 @@ PREDICTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "shifted": lambda y: y.roll((1, 2), (0, 1)),
     "stripes": lambda y: (torch.arange(y.shape[1]) // 4 % 2).to(y).expand_as(y).clone(),
 }
+
+
+def example(channels: int = 3, size: tuple[int, int] = (32, 40)) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random logits ``(2, C, H, W)`` and labels ``(2, 1, H, W)``."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, max(channels, 2), (2, 1, *size), generator=generator)
+    return torch.randn(2, channels, *size, generator=generator, requires_grad=True), labels

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from monai_cwmi.bands import sorted_spectra as spectra
 from monai_cwmi.bands.batches import as_images, groups
-from monai_cwmi.bands.gradients import refuse_second_derivative
+from monai_cwmi.bands.gradients import once_differentiable
 from monai_cwmi.bands.moments import ROUNDING, Moments, PyramidMoments
 from monai_cwmi.bands.residuals import residual_matrices, with_means
 from monai_cwmi.bands.spec import PyramidSpec, spec_of_numbers
@@ -41,7 +41,7 @@ def spectral_moments(
     """
     images = prediction.shape[:2] if slice_dim is None else (*prediction.shape[:2], prediction.shape[2 + slice_dim])
     pixels = prediction[0, 0].numel() // (1 if slice_dim is None else images[-1])
-    matrices, c, independent, totals, means = _Moments.apply(
+    matrices, c, independent, totals, means, *_ = _Moments.apply(
         prediction.flatten(0, 1), target.detach().flatten(0, 1), spec, slice_dim, residuals
     )
     rounding = ROUNDING[prediction.dtype]
@@ -66,24 +66,28 @@ class _Moments(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, prediction: Tensor, target: Tensor, spec: PyramidSpec, slice_dim: int | None, residuals: bool
+        prediction: Tensor, target: Tensor, spec: PyramidSpec, slice_dim: int | None, residuals: bool
     ) -> tuple[Tensor, ...]:
-        options = spec.numbers, slice_dim, residuals
-        matrices, c, independent, totals, means, p, d, low = _covariances(prediction, target, *options)
+        outputs: tuple[Tensor, ...] = _covariances(prediction, target, spec.numbers, slice_dim, residuals)
+        return outputs
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        prediction, target, spec, slice_dim, residuals = inputs
+        _, c, independent, _, means, p, d, low = output
         # The residual bands' gradient needs the images again; without them they are let go.
         pair = (prediction, target) if residuals else (prediction[:0], target[:0])
         ctx.save_for_backward(c, means, p, d, low, *pair)
-        ctx.shape, ctx.options = prediction.shape[1:], options
-        ctx.mark_non_differentiable(c, independent)
-        return matrices, c, independent, totals, means
+        ctx.shape, ctx.options = prediction.shape[1:], (spec.numbers, slice_dim, residuals)
+        ctx.mark_non_differentiable(c, independent, p, d, low)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, *others: Tensor) -> tuple[Tensor | None, ...]:
-        refuse_second_derivative()
-        _, _, grad_totals, grad_means = others
-        grads = [grad, grad_totals, grad_means]
-        gradient = _gradient(grads, list(ctx.saved_tensors), ctx.shape, *ctx.options)
-        return gradient, None, None, None, None
+        _, _, grad_totals, grad_means, *_ = others
+        grads, saved = [grad, grad_totals, grad_means], list(ctx.saved_tensors)
+        with torch.no_grad():
+            gradient = _gradient(grads, saved, ctx.shape, *ctx.options)
+        return once_differentiable(gradient, *grads, *saved), None, None, None, None
 
 
 # Operators of their own: torch.compile would otherwise trace the making of the tables into every step.

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from monai_cwmi.bands.gradients import refuse_second_derivative
+from monai_cwmi.bands.gradients import once_differentiable
 from monai_cwmi.bands.moments import Moments
 from monai_cwmi.measures.base import MomentMeasure, check_alpha, trace
 
@@ -111,21 +111,21 @@ class InformationBound(MutualInformation):
 
 def _log_dets(moments: Moments, alpha: float) -> tuple[Tensor, Tensor]:
     """``log det C`` and ``log det G_YY`` of the bands, ``(N, B, C[, S])`` each."""
-    conditional, own = _LogDets.apply(moments.matrices, moments.coefficient, alpha, moments.rounding)
+    conditional, own, _ = _LogDets.apply(moments.matrices, moments.coefficient, alpha, moments.rounding)
     # Of real and imaginary parts the determinant is the square of that of the complex bands.
     return (conditional / 2, own / 2) if moments.in_quadrature else (conditional, own)
 
 
 class _LogDets(torch.autograd.Function):
-    """``log det C`` and, without gradient, ``log det G_YY``, ``(N, B, C)`` each.
+    """``log det C`` and, without gradient, ``log det G_YY``, ``(N, B, C)`` each, and the gradient of the former.
 
     All is known in the forward pass that the gradient needs: with the regression held fixed, it is made of ``C^-1``.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, matrices: Tensor, coefficient: Tensor, alpha: float, rounding: float
-    ) -> tuple[Tensor, Tensor]:
+        matrices: Tensor, coefficient: Tensor, alpha: float, rounding: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         # One batch of M matrices: small operations cost their start, and a product of more axes is several of them.
         shape = coefficient.shape
         prediction, remainder, real, *imaginary = matrices.flatten(1, -3)  # (M, F, F) each
@@ -155,16 +155,19 @@ class _LogDets(torch.autograd.Function):
         parts = [torch.bmm(b.mH, weighted).real, inverse.real, -2 * weighted.real]
         if imaginary:
             parts.append(-2 * weighted.imag)
-        ctx.save_for_backward(torch.stack(parts).view(matrices.shape))
         conditional_entropy, own = torch.where(is_definite, log_dets[:, 0], log_dets[:, 1]).view(2, *shape)
-        ctx.mark_non_differentiable(own)
-        return conditional_entropy, own
+        return conditional_entropy, own, torch.stack(parts).view(matrices.shape)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        refuse_second_derivative()
-        (gradient,) = ctx.saved_tensors
-        return grad[..., None, None] * gradient, None, None, None
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        _, own, gradient = output
+        ctx.save_for_backward(inputs[0], gradient)
+        ctx.mark_non_differentiable(own, gradient)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        matrices, gradient = ctx.saved_tensors
+        return once_differentiable(grad[..., None, None] * gradient, grad, matrices), None, None, None
 
 
 def _conditional_covariance(

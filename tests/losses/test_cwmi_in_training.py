@@ -104,6 +104,45 @@ def test_it_has_no_state_and_survives_copies() -> None:
     assert loss.double()(logits.double(), labels).dtype == torch.float64
 
 
+@pytest.mark.parametrize(
+    "options", [MULTI_CLASS, MULTI_CLASS | {"ignore_index": 2}, MULTI_CLASS | {"is_complex": False}]
+)
+def test_transforms_of_torch_func_give_the_same_gradient(options: dict[str, Any]) -> None:
+    logits, labels = example(size=(64, 72))
+    loss = CWMILoss(**options)
+    (expected,) = torch.autograd.grad(loss(logits, labels), logits)
+    plain = logits.detach()
+    assert torch.equal(torch.func.grad(loss)(plain, labels), expected)
+    value, pull_back = torch.func.vjp(lambda x: loss(x, labels), plain)[:2]
+    assert torch.equal(pull_back(torch.ones_like(value))[0], expected)
+
+    network = torch.nn.Conv2d(3, 3, 3, padding=1)
+    parameters = dict(network.named_parameters())
+    loss(network(plain), labels).backward()
+    found = torch.func.grad(lambda p: loss(torch.func.functional_call(network, p, (plain,)), labels))(parameters)
+    for name, parameter in parameters.items():
+        torch.testing.assert_close(found[name], parameter.grad)
+
+
+def test_a_jacobian_of_losses_of_images() -> None:
+    logits, labels = example(1, (64, 72))
+    loss = CWMILoss(sigmoid=True, reduction="none")
+    jacobian = torch.func.jacrev(loss, chunk_size=1)(logits.detach(), labels)  # (B, C, B, C, H, W)
+    for image in range(2):
+        (expected,) = torch.autograd.grad(loss(logits, labels)[image, 0], logits)
+        torch.testing.assert_close(jacobian[image, 0], expected)
+
+
+def test_second_derivatives_are_refused() -> None:
+    logits, labels = example(1, (64, 72))
+    loss = CWMILoss(sigmoid=True)
+    (gradient,) = torch.autograd.grad(loss(logits, labels), logits, create_graph=True)
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        gradient.sum().backward()
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.func.grad(lambda x: torch.func.grad(loss)(x, labels).sum())(logits.detach())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"is_complex": False}, {"ignore_index": 255, "weight": "balanced"}])
 def test_compiled_whole_for_more_than_one_size(options: dict[str, Any]) -> None:

@@ -123,9 +123,7 @@ class _LogDets(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        matrices: Tensor, coefficient: Tensor, alpha: float, rounding: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(matrices: Tensor, coefficient: Tensor, alpha: float, rounding: float) -> tuple[Tensor, Tensor, Tensor]:
         # One batch of M matrices: small operations cost their start, and a product of more axes is several of them.
         shape = coefficient.shape
         prediction, remainder, real, *imaginary = matrices.flatten(1, -3)  # (M, F, F) each

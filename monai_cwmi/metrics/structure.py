@@ -60,7 +60,7 @@ class _StructureMetric(CumulativeIterationMetric):
             reduction: In place of that of the constructor.
 
         Returns:
-            The reduced scores, with ``get_not_nans`` also how many were not NaN.
+            The reduced scores, with ``get_not_nans`` also how many were not NaN. Where none was, the result is NaN.
 
         Raises:
             ValueError: When nothing was scored.
@@ -69,6 +69,7 @@ class _StructureMetric(CumulativeIterationMetric):
         if scores is None:
             raise ValueError(f"{type(self).__name__} has scored no image yet.")
         reduced, not_nans = do_metric_reduction(scores, reduction or self.reduction)
+        reduced = torch.where(not_nans == 0, torch.nan, reduced)  # MONAI has 0, which of an error would be perfect
         return (reduced, not_nans) if self.get_not_nans else reduced
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ class ClassSurfaceDistance(IgniteMetricHandler):
 
     MONAI's own handler counts in voxels and gives one mean. This one reads each target's voxel size from its affine,
     and names a value for each class but the background in the engine's metrics, the mean over cases. A case counts for
-    the classes that it has in prediction or target; where only one of these has the class, the distance is infinite.
+    the classes that it has in prediction or target; where only one of these has the class, the distance is infinite. A
+    class that no case has is NaN.
 
     Args:
         class_names: names of the classes, the background's first. A class is ``surface_distance_<name>`` among the
@@ -31,14 +33,18 @@ class ClassSurfaceDistance(IgniteMetricHandler):
 
     def __init__(self, class_names: Sequence[str], output_transform: Callable[[Any], Any] = lambda output: output):
         # MONAI calls its loss metric's function on one case after another, and takes any function.
-        super().__init__(loss_fn=_distances, output_transform=output_transform, reduction="mean_batch")
+        super().__init__(loss_fn=_distances, output_transform=output_transform, reduction="none")
         self.class_names = tuple(class_names)
 
     def compute(self) -> dict[str, float]:
         """The mean over cases for each class but the background."""
-        distances = torch.as_tensor(super().compute()).reshape(-1).tolist()
+        super().compute()
         names = [f"surface_distance_{name}" for name in self.class_names[1:]]
-        return dict(zip(names, distances, strict=True))
+        distances = self.metric_fn.get_buffer()  # (cases, C), or None without any case
+        if distances is None:
+            return dict.fromkeys(names, math.nan)
+        # Not MONAI's mean, which is 0 of a class that no case has: a perfect distance.
+        return dict(zip(names, distances.nanmean(dim=0).tolist(), strict=True))
 
 
 def _distances(prediction: torch.Tensor, target: MetaTensor) -> torch.Tensor:

@@ -126,6 +126,15 @@ def test_images_without_labels_do_not_count(build: Build) -> None:
 
 
 @each_metric
+@pytest.mark.parametrize("reduction", ["mean", "mean_batch", "mean_channel"])
+def test_without_any_score_the_mean_is_no_perfect_score(build: Build, reduction: str) -> None:
+    prediction, target = one_hot()
+    metric = build(reduction=reduction)
+    metric(prediction, torch.zeros_like(target))
+    assert metric.aggregate().isnan().all()
+
+
+@each_metric
 def test_bad_arguments(build: Build) -> None:
     prediction, target = one_hot()
     with pytest.raises(ValueError, match="'average' is not a valid MetricReduction"):

@@ -56,6 +56,14 @@ def test_a_class_that_is_absent_counts_in_no_mean() -> None:
     assert evaluate(present, absent) == pytest.approx({"surface_distance_box": 1.5, "surface_distance_slab": 1})
 
 
+def test_a_class_that_no_case_has_has_no_distance() -> None:
+    affine = np.eye(4)
+    absent = (case(slice(6, 7), slice(0), affine), case(slice(5, 6), slice(0), affine))
+    found = evaluate(absent, absent)
+    assert found["surface_distance_box"] == 1
+    assert np.isnan(found["surface_distance_slab"])
+
+
 def test_a_class_in_one_of_the_two_is_infinitely_far() -> None:
     affine = np.eye(4)
     pair = (case(slice(6, 7), slice(0), affine), case(slice(4, 5), slice(13, 14), affine))

@@ -22,7 +22,7 @@ def modified_hausdorff(prediction: Tensor, target: Tensor, *, mask: Tensor | Non
         mask: The same shape, bool, false where the target is not labelled.
 
     Returns:
-        ``(B,)``; 0 where both masks are empty, infinite where one is.
+        ``(B,)``; NaN where both masks are empty, infinite where one is.
 
     Raises:
         TypeError: When ``mask`` is not bool.
@@ -42,7 +42,7 @@ def modified_hausdorff(prediction: Tensor, target: Tensor, *, mask: Tensor | Non
 
 def _modified_hausdorff(prediction: Mask, target: Mask, _labelled: Mask) -> float:
     if not (prediction.any() and target.any()):
-        return math.inf if prediction.any() or target.any() else 0.0
+        return math.inf if prediction.any() or target.any() else math.nan
     return max(_mean_distance(prediction, target), _mean_distance(target, prediction))
 
 

@@ -17,7 +17,7 @@ from monai_cwmi.bands.volumes import views
 from monai_cwmi.bands.voxel_sizes import voxel_sizes
 from monai_cwmi.functional import MomentsFunction, measure_bands
 from monai_cwmi.losses.cross_entropy import cross_entropy
-from monai_cwmi.losses.preparation import Preparation, Prepared
+from monai_cwmi.losses.preparation import Preparation, Prepared, advice_on_heads
 from monai_cwmi.losses.terms import check_reduction, dice_loss, reduced
 from monai_cwmi.losses.voxel_sums import voxel_sums
 from monai_cwmi.measures import Measure, MomentMeasure
@@ -169,7 +169,10 @@ class BandLoss(_Loss):
     def _spacings(self, input: Tensor, target: Tensor, spacing: Spacing) -> list[Sequence[float] | None]:
         if input.ndim not in (4, 5):
             name = type(self).__name__
-            raise ValueError(f"{name} compares images (B, C, H, W) or (B, C, H, W, D), got {tuple(input.shape)}.")
+            raise ValueError(
+                f"{name} compares images (B, C, H, W) or (B, C, H, W, D), got {tuple(input.shape)}"
+                f"{advice_on_heads(input, target)}."
+            )
         return voxel_sizes(input, target, self.spacing if spacing is None else spacing)
 
     def _of_voxels(self, prepared: Prepared) -> dict[str, Tensor]:

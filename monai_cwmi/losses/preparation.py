@@ -95,7 +95,10 @@ class Preparation:
         if channels == 1 and not torch.compiler.is_compiling():
             self._warn_of_ignored_options()
         if logits.ndim != labels.ndim:
-            raise AssertionError(f"ground truth has different shape ({target.shape}) from input ({input.shape})")
+            advice = advice_on_heads(input, target)
+            raise AssertionError(
+                f"ground truth has different shape ({target.shape}) from input ({input.shape}){advice}"
+            )
 
         is_exclusive = self.softmax and channels > 1
         mask = self._mask(labels, is_exclusive)
@@ -167,6 +170,16 @@ class Preparation:
         ):
             if is_set:
                 warnings.warn(f"single channel prediction, `{name}` ignored.", stacklevel=4)
+
+
+def advice_on_heads(input: Tensor, target: Tensor) -> str:
+    """What to do about an input that may hold heads of deep supervision in one tensor, as DynUNet's; else nothing."""
+    if input.ndim != target.ndim + 1:
+        return ""
+    return (
+        ". If the input's axis 1 holds heads of deep supervision, as DynUNet's does, they are a list for MONAI's "
+        "DeepSupervisionLoss: DeepSupervisionLoss(loss)(list(input.unbind(1)), target)"
+    )
 
 
 def _plain(tensor: Tensor) -> Tensor:

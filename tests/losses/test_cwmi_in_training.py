@@ -82,6 +82,25 @@ def test_deep_supervision() -> None:
     torch.testing.assert_close(DeepSupervisionLoss(loss)(outputs, labels.float()), torch.stack(parts).sum())
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+def test_stacked_heads_are_named_and_the_advice_works(dims: int) -> None:
+    from monai.networks.nets import DynUNet
+
+    kernels: list[int] = [3, 3, 3]
+    network = DynUNet(dims, 1, 2, kernels, [1, 2, 2], [2, 2], filters=[4, 8, 8], deep_supervision=True, deep_supr_num=1)
+    image, labels = torch.randn(2, 1, *[16] * dims), torch.randint(0, 2, (2, 1, *[16] * dims))
+    loss = CWMILoss(softmax=True, to_onehot_y=True)
+    stacked = network(image)  # (B, heads, C, spatial)
+    with pytest.raises(
+        (AssertionError, ValueError), match=r"DeepSupervisionLoss\(loss\)\(list\(input.unbind\(1\)\), target\)"
+    ):
+        loss(stacked, labels)
+    heads = list(stacked.unbind(1))
+    value = DeepSupervisionLoss(loss)(heads, labels)
+    torch.testing.assert_close(value, loss(heads[0], labels) + loss(heads[1], labels) / 2)
+    value.backward()
+
+
 def test_masked_loss() -> None:
     logits, labels = example(1)
     mask = torch.ones(2, 1, 32, 40)

@@ -225,6 +225,6 @@ def _class_weight(weight: ClassWeight) -> Tensor | None:
     if weight is None:
         return None
     values = torch.as_tensor(weight, dtype=torch.float32).detach().clone().reshape(-1)
-    if not bool(((values >= 0) & values.isfinite()).all()):
+    if not values.is_meta and not bool(((values >= 0) & values.isfinite()).all()):  # a meta tensor has no values
         raise ValueError(f"weight must not be negative, and finite, got {values.tolist()}.")
     return values

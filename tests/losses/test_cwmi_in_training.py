@@ -101,6 +101,15 @@ def test_stacked_heads_are_named_and_the_advice_works(dims: int) -> None:
     value.backward()
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"weight": [1.0, 2.0, 5.0]}, {"weight": torch.ones(3)}, {"weight": "balanced"}]
+)
+def test_losses_are_made_under_a_meta_device(options: dict[str, Any]) -> None:
+    with torch.device("meta"):
+        loss = CWMILoss(**MULTI_CLASS, **options)
+        assert {b.device.type for b in loss.buffers()} <= {"meta", "cpu"}
+
+
 def test_masked_loss() -> None:
     logits, labels = example(1)
     mask = torch.ones(2, 1, 32, 40)

@@ -110,7 +110,7 @@ class CWMILoss(BandLoss):
         lambda_ce: float = 1.0,
         lambda_dice: float = 1.0,
         lambda_mi: float = 0.25,
-        lambda_residual: float = 1.0,
+        lambda_residual: float = 0.3,
         weight: ClassWeight = "sqrt_balanced",
         ignore_index: int | None = None,
         reduction: str = "mean",

@@ -65,7 +65,7 @@ def test_hyper_parameters_and_weights_are_kept(tracked: Path, runs: dict[str, An
         "lambda_ce": "1.0",
         "lambda_dice": "1.0",
         "lambda_mi": "0.25",
-        "lambda_residual": "1.0",
+        "lambda_residual": "0.3",
     }
     expected |= {"seed": "0", "max_epochs": "2"}
     assert expected.items() <= params.items()

@@ -137,7 +137,7 @@ def test_a_few_steps_improve_a_prediction(slice_dims: tuple[int, ...] | None) ->
     logits = (0.1 * torch.randn(target.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
     optimizer = torch.optim.Adam([logits], lr=0.1)
     loss = CWMILoss(sigmoid=True, slice_dims=slice_dims)
-    for _ in range(50):
+    for _ in range(100):
         optimizer.zero_grad()
         loss(logits, target).backward()
         optimizer.step()

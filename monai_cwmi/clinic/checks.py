@@ -43,6 +43,12 @@ def series_defects(slices: Sequence[Slice]) -> list[str]:
     lost = [each.path.name for each in slices if len(each.position) != 3 or len(each.orientation) != 6]
     if lost:
         return [f"position or orientation is missing in {len(lost)} of {len(slices)} slices, first in {lost[0]}"]
+    sizeless = [each.path.name for each in slices if len(each.spacing) != 2 or not _are_lengths(each.spacing)]
+    if sizeless:
+        return [
+            f"PixelSpacing is missing or 0 in {len(sizeless)} of {len(slices)} slices, first in {sizeless[0]}, so "
+            "the size of the pixel is not known: export the series anew, or convert it to NIfTI with its true spacing"
+        ]
     defects = []
     repeated = [uid for uid, number in Counter(each.instance_uid for each in slices).items() if number > 1]
     if repeated:
@@ -61,6 +67,10 @@ def series_defects(slices: Sequence[Slice]) -> list[str]:
         if groups > 1:
             defects.append(f"mixed: slices of {groups} different {name}")
     return defects or _gap_defects(slices)
+
+
+def _are_lengths(values: Sequence[float]) -> bool:
+    return all(np.isfinite(value) and value > 0 for value in values)
 
 
 def _distinct(vectors: Sequence[tuple[float, ...]]) -> int:
@@ -128,7 +138,7 @@ def value_defects(values: np.ndarray, allowed: Collection[int] | None) -> list[s
         allowed: those that have a meaning. Default: whole numbers from 0 to 65535.
     """
     finite = values[np.isfinite(values)]
-    whole = np.unique(finite.round())
+    whole = np.unique(np.rint(finite) if finite.dtype.kind == "f" else finite)
     defects = []
     if finite.size < values.size:
         defects.append("values that are not finite")
@@ -137,9 +147,11 @@ def value_defects(values: np.ndarray, allowed: Collection[int] | None) -> list[s
         defects.append(f"fractional values ({_listed(fractional)}): a probability map, or resampled with interpolation")
         return defects
     if allowed is None:
-        unexpected, wanted = whole[(whole < 0) | (whole > 65535)], "whole numbers from 0"
+        unexpected, wanted = whole[(whole < 0) | (whole > 65535)], "whole numbers from 0 to 65535"
     else:
-        unexpected, wanted = np.setdiff1d(whole, list(allowed)), _listed(sorted(allowed))
+        # As whole numbers of Python: NumPy compares large ones of different types as 64-bit floats.
+        known = np.asarray([int(value) in allowed for value in whole], bool)
+        unexpected, wanted = whole[~known], _listed(sorted(allowed))
     if unexpected.size:
         defects.append(f"unexpected values {_listed(unexpected)}; expected: {wanted}")
     return defects

@@ -154,17 +154,22 @@ def prepare_dataset(
     if hindrances or not enlarged.cases:
         return _summary(folder, 0, ledger, problems + hindrances)
     write_text(folder, LEDGER, ledger_text(enlarged))
-    written = write_cases(folder, enlarged.names(inspections), meaning)
-    write_text(folder, "report/report.md", markdown_report(enlarged))
-    write_text(folder, "report/cases.csv", csv_report(enlarged))
-    datalist = make_datalist(enlarged)
+    written, unwritten = write_cases(folder, enlarged.names(inspections), meaning)
+    problems += unwritten.values()
+    # The others keep their numbers for the next run.
+    whole = Ledger(settings, {name: entry for name, entry in enlarged.cases.items() if name not in unwritten})
+    if not whole.cases:
+        return _summary(folder, written, whole, problems)
+    write_text(folder, "report/report.md", markdown_report(whole))
+    write_text(folder, "report/cases.csv", csv_report(whole))
+    datalist = make_datalist(whole)
     defects = [Problem("error", folder, defect) for defect in datalist_defects(datalist, folder)]
     if not defects:
         write_text(folder, "datalist.json", json.dumps(datalist, indent=1) + "\n")
     shutil.rmtree(folder / SCRATCH)
     if key is not None:
-        write_key(Path(key), enlarged, inspections)
-    return _summary(folder, written, enlarged, problems + defects)
+        write_key(Path(key), whole, inspections)
+    return _summary(folder, written, whole, problems + defects)
 
 
 def _check_installed() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from monai.utils import optional_import
 
 from monai_cwmi.clinic.checks import orientation_code
 from monai_cwmi.clinic.pairing import Pair, patient_of
-from monai_cwmi.clinic.problems import DefectError, Problem
+from monai_cwmi.clinic.problems import DefectError, Problem, one_line
 from monai_cwmi.clinic.scans import read_scan
 from monai_cwmi.clinic.segmentations import Classes, read_label, segment_names
 
@@ -80,41 +81,58 @@ class Inspection:
 def inspect_case(pair: Pair, classes: Classes, patient_pattern: str | None = None) -> Inspection:
     """Read a case and name everything that is wrong with it."""
     result = Inspection(pair)
-    result.errors += _references_defects(pair)
-    try:
+    with _noted(result.errors):
+        result.errors += _references_defects(pair)
+    with _noted(result.errors):
         result.patient = patient_of(pair.image, patient_pattern)
-    except DefectError as defect:
-        result.errors += defect.messages
-    try:
-        image = read_scan(pair.image)
-    except DefectError as defect:
-        result.errors += [f"image: {message}" for message in defect.messages]
+    image, remarks = None, list[str]()
+    with _noted(result.errors, "image: "):
+        image = read_scan(pair.image, remarks)
+        result.image_sha256 = _sha256(sitk.Cast(image, sitk.sitkFloat32))
+        result.errors += [f"image: {defect}" for defect in _value_defects(image)]
+    result.warnings += [f"image: {remark}" for remark in remarks]
+    if image is None:
         return result
-    array = sitk.GetArrayViewFromImage(image)
-    result.image_sha256 = _sha256(sitk.Cast(image, sitk.sitkFloat32))
-    strange = array.size - int(np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
-    if strange:
-        result.errors.append(f"image: {strange} voxels are not finite (NaN or infinite)")
-    try:
+    with _noted(result.errors, f"label {pair.label.path}: "):
         label, remarks = read_label(pair.label, image, classes)
+        result.warnings += [f"label {pair.label.path}: {remark}" for remark in remarks]
         if classes.names is None:
             result.segments = segment_names(pair.label)
+        result.facts = _facts(result, image, label)
+    return result
+
+
+@contextmanager
+def _noted(errors: list[str], about: str = "") -> Iterator[None]:
+    """Add what is raised to the errors of a case: whatever libraries make of a file, it ends no run."""
+    try:
+        yield
     except DefectError as defect:
-        result.errors += [f"label {pair.label.path}: {message}" for message in defect.messages]
-        return result
-    result.warnings += [f"label {pair.label.path}: {remark}" for remark in remarks]
+        errors += [about + message for message in defect.messages]
+    except Exception as error:
+        errors.append(f"{about}cannot be read: {type(error).__name__}: {one_line(error)}")
+
+
+def _value_defects(image: Image) -> list[str]:
+    array = sitk.GetArrayViewFromImage(image)
+    strange = array.size - int(np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
+    return [f"{strange} voxels are not finite (NaN or infinite)"] if strange else []
+
+
+def _facts(case: Inspection, image: Image, label: Image) -> Facts:
+    array = sitk.GetArrayViewFromImage(image)
     values, numbers = np.unique(sitk.GetArrayViewFromImage(label), return_counts=True)
-    result.facts = Facts(
-        image_sha256=result.image_sha256,
+    modality = case.pair.image.modality
+    return Facts(
+        image_sha256=case.image_sha256,
         label_sha256=_sha256(label),
-        modality=pair.image.modality if pair.image.modality in MODALITIES else "unknown",
+        modality=modality if modality in MODALITIES else "unknown",
         size=tuple(image.GetSize()),
         spacing=tuple(round(step, 6) for step in image.GetSpacing()),
         orientation=orientation_code(image),
         intensity=(float(array.min()), float(array.max())),
         voxels={int(value): int(number) for value, number in zip(values, numbers, strict=True) if value},
     )
-    return result
 
 
 def compare_cases(inspections: Sequence[Inspection]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,25 +12,27 @@ import numpy as np
 from monai.data import NibabelReader
 from monai.utils import ensure_tuple, optional_import
 
+from monai_cwmi.clinic.geometry import affine_of
+from monai_cwmi.clinic.nifti import is_nifti, load_nifti
 from monai_cwmi.clinic.problems import DefectError
-from monai_cwmi.clinic.scans import is_nifti, read_scan
+from monai_cwmi.clinic.scans import read_scan
 from monai_cwmi.clinic.sources import Source, find_sources
 
 nibabel, _ = optional_import("nibabel")
 sitk, _ = optional_import("SimpleITK")
 
-_RAS_OF_LPS = np.diag([-1.0, -1.0, 1.0])
-
 
 class ScanReader(NibabelReader):
     """Reads NIfTI, NRRD, MHA and MHD files, and folders with the files of one DICOM series.
 
-    Arrays are of shape (X, Y, Z) and affines in the sense of NIfTI (RAS, mm), whatever the format. Several files are
-    stacked as channels. All but NIfTI needs SimpleITK, and DICOM needs pydicom.
+    Arrays are of shape (X, Y, Z) and affines in the sense of NIfTI (RAS, mm), whatever the format. They are those that
+    ``prepare-dataset`` writes for the same file. Several files are stacked as channels. All but NIfTI needs SimpleITK,
+    and DICOM needs pydicom. What a file leaves open, and what was made of it, is a warning with its name.
 
     Raises:
-        DefectError: When an image cannot be read, a folder does not hold exactly one DICOM series, or a series is
-            defective: a slice is missing, for example. It is a ``ValueError``.
+        DefectError: When an image cannot be read, nobody can tell of what size its voxels are or where they lie, a
+            folder does not hold exactly one DICOM series, or a series is defective: a slice is missing, for example.
+            It is a ``ValueError``.
 
     Example::
 
@@ -43,20 +46,25 @@ class ScanReader(NibabelReader):
 
     def get_data(self, img: Sequence[str | os.PathLike[str]]) -> tuple[np.ndarray, dict[str, Any]]:
         """Read the voxels of the files, and the affine among the metadata."""
-        images = []
-        for path in map(Path, img):
-            images.append(super().read(path) if is_nifti(path) else _as_nifti(path))
+        images = [_load(Path(path)) for path in img]
         self.filenames = tuple(img)
         return super().get_data(images)
 
 
-def _as_nifti(path: Path) -> Any:
-    image = read_scan(_series(path) if path.is_dir() else Source(path, (path.name,)))
-    affine = np.eye(4)
-    affine[:3, :3] = _RAS_OF_LPS @ np.reshape(image.GetDirection(), (3, 3)) @ np.diag(image.GetSpacing())
-    affine[:3, 3] = _RAS_OF_LPS @ image.GetOrigin()
-    array = sitk.GetArrayFromImage(image).T
-    return nibabel.Nifti1Image(array, affine, dtype=array.dtype)
+def _load(path: Path) -> Any:
+    remarks: list[str] = []
+    try:
+        if is_nifti(path) and not path.is_dir():
+            image, remarks = load_nifti(path)
+        else:
+            scan = read_scan(_series(path) if path.is_dir() else Source(path, (path.name,)), remarks)
+            array = sitk.GetArrayFromImage(scan).T
+            image = nibabel.Nifti1Image(array, affine_of(scan), dtype=array.dtype)
+    except DefectError as defect:
+        raise DefectError(*(f"{path}: {message}" for message in defect.messages)) from defect
+    for remark in remarks:
+        warnings.warn(f"{path}: {remark}", stacklevel=2)
+    return image
 
 
 def _series(folder: Path) -> Source:
@@ -64,7 +72,7 @@ def _series(folder: Path) -> Source:
     defects = [str(problem) for problem in problems if problem.severity == "error"]
     series = [source for source in sources if source.kind == "series"]
     if len(series) != 1:
-        defects.append(f"{folder} holds {len(series)} DICOM series instead of one")
+        defects.append(f"holds {len(series)} DICOM series instead of one")
     if defects:
         raise DefectError(*defects)
     return series[0]

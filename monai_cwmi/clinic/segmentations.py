@@ -76,10 +76,9 @@ def read_label(source: Source, image: Image, classes: Classes) -> tuple[Image, l
 
 
 def _read_file(source: Source, image: Image, values: tuple[int, ...] | None) -> tuple[Image, list[str]]:
-    label = read_scan(source)
-    array = sitk.GetArrayFromImage(label)
-    defects = value_defects(np.unique(array), None if values is None else (0, *values))
-    remarks = []
+    remarks: list[str] = []
+    label = read_scan(source, remarks)
+    defects = value_defects(np.unique(sitk.GetArrayViewFromImage(label)), None if values is None else (0, *values))
     code, wanted = orientation_code(label), orientation_code(image)
     if code != wanted:
         label = sitk.DICOMOrient(label, wanted)
@@ -89,12 +88,13 @@ def _read_file(source: Source, image: Image, values: tuple[int, ...] | None) -> 
         defects += [f"orientation {code}, the image has {wanted}"] * (code != wanted) + differences
     if defects:
         raise DefectError(*defects)
-    array = sitk.GetArrayFromImage(label).round().astype(np.uint16)
-    if values is not None:
-        table = np.zeros(max(values) + 1, np.uint16)
-        table[list(values)] = np.arange(1, len(values) + 1)
-        array = table[array]
-    return _like(image, array), remarks
+    array = sitk.GetArrayFromImage(label).round()
+    if values is None:
+        return _like(image, array.astype(np.uint16)), remarks  # which holds them all, or value_defects had said so
+    classes = np.zeros(array.shape, np.uint16)
+    for number, value in enumerate(values, 1):
+        classes[array == value] = number
+    return _like(image, classes), remarks
 
 
 def segment_names(source: Source) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import unicodedata
 from collections import Counter, defaultdict
@@ -21,6 +22,7 @@ tqdm, _ = optional_import("tqdm", name="tqdm")
 DETACHED_SUFFIXES = (".raw", ".zraw")  # voxels that a header in a file of its own points to
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # bit frames, label map
+TEXT_SAMPLE = 4096  # bytes
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"  # the table of contents on a disc
 HEADER = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "Modality"]
 HEADER += ["Rows", "Columns", "NumberOfFrames", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"]
@@ -90,12 +92,19 @@ def find_sources(folder: Path) -> tuple[list[Source], list[Problem]]:
         raise FileNotFoundError(f"The folder {folder} does not exist.")
     sources, problems, passed_over = [], [], Counter[str]()
     datasets: dict[tuple[str, str], list[tuple[Path, Any]]] = defaultdict(list)
-    for path in tqdm(_files(folder), desc=f"Looking into {folder}", unit=" files", disable=None):
+    found, unreadable = _files(folder)
+    problems += unreadable
+    for path in tqdm(found, desc=f"Looking into {folder}", unit=" files", disable=None):
         suffix = next((suffix for suffix in VOLUME_SUFFIXES if path.name.lower().endswith(suffix)), None)
+        try:
+            other = _no_file(path)
+        except OSError as error:  # its folder tells names and nothing else
+            problems.append(Problem("error", path, f"cannot be read ({error.strerror}): allow it"))
+            continue
         if not _is_utf8(path):  # ITK would end the process
             problems.append(Problem("error", path, "its name or that of its folder is not UTF-8: rename it"))
-        elif path.is_dir():
-            passed_over["linked folder (not followed)"] += 1
+        elif other:
+            passed_over[other] += 1
         elif suffix is not None:
             sources.append(Source(path, _key(path, folder, suffix)))
         else:
@@ -110,15 +119,14 @@ def find_sources(folder: Path) -> tuple[list[Source], list[Problem]]:
                 kind = str(dataset.SOPClassUID)
                 parts = path.relative_to(folder).parts
                 group = (parts[0] if len(parts) > 1 else "", str(dataset.get("SeriesInstanceUID", "")))
+                if kind in SEGMENTATION_CLASSES:
+                    sources.append(_segmentation(path, _key(path, folder, path.suffix), dataset))
+                elif "Rows" in dataset:
+                    datasets[group].append((path, dataset))
+                elif kind != DIRECTORY_CLASS:
+                    passed_over[f"DICOM {dataset.get('Modality', '')}".strip()] += 1
             except Exception as error:  # pydicom raises whatever a damaged file leads it to
                 problems.append(Problem("error", path, f"is no readable DICOM file: {one_line(error)}"))
-                continue
-            if kind in SEGMENTATION_CLASSES:
-                sources.append(_segmentation(path, _key(path, folder, path.suffix), dataset))
-            elif "Rows" in dataset:
-                datasets[group].append((path, dataset))
-            elif kind != DIRECTORY_CLASS:
-                passed_over[f"DICOM {dataset.get('Modality', '')}".strip()] += 1
     for files in datasets.values():
         try:
             sources.append(_series(folder, files, [problem.source for problem in problems]))
@@ -130,13 +138,29 @@ def find_sources(folder: Path) -> tuple[list[Source], list[Problem]]:
     return sorted(sources, key=lambda source: (source.path, source.series_uid)), problems
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the files in a folder and the folders in it, and those links to folders."""
-    found = []
-    for root, folders, names in os.walk(folder):
+def _files(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """Return the files in a folder and the folders in it, and those links to folders; and folders nobody can read."""
+    found, problems = [], []
+
+    def note(error: OSError) -> None:
+        reason = error.strerror or one_line(error)
+        message = (
+            f"the folder cannot be read, whatever it holds is left out ({reason}): allow it, and give the command again"
+        )
+        problems.append(Problem("error", Path(error.filename or folder), message))
+
+    for root, folders, names in os.walk(folder, onerror=note):
         links = [name for name in folders if os.path.islink(os.path.join(root, name))]
         found += [Path(root, name) for name in names + links if not name.startswith(".")]
-    return sorted(found)
+    return sorted(found), problems
+
+
+def _no_file(path: Path) -> str:
+    """Return what a path is that is no file, and no link to nothing either."""
+    if path.is_dir():
+        return "linked folder (not followed)"
+    # To read a pipe may take for ever.
+    return "pipe, socket or device" if path.exists() and not path.is_file() else ""
 
 
 def _is_utf8(path: Path) -> bool:
@@ -160,9 +184,19 @@ def _suffix(path: Path) -> str:
 def _looks_like_dicom(path: Path) -> bool:
     if _suffix(path) in DICOM_SUFFIXES or is_dicom(path):
         return True
-    # Damage may have taken the prefix: what its neighbours of the same suffix are, a file is meant to be.
+    # Damage may have taken the prefix: what its neighbours of the same suffix are, a file is meant to be. Not so a
+    # text, which viewers put beside slices that have no suffix.
     neighbours = (other for other in sorted(path.parent.iterdir())[:8] if other.is_file() and other != path)
-    return any(_suffix(other) == _suffix(path) and is_dicom(other) for other in neighbours)
+    return any(_suffix(other) == _suffix(path) and is_dicom(other) for other in neighbours) and not _is_text(path)
+
+
+def _is_text(path: Path) -> bool:
+    with path.open("rb") as file:
+        content = file.read(TEXT_SAMPLE)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return True
+    # Numbers of 16 and 32 bits, of which a slice is full, have bytes that are 0; what is hardly ASCII is garbage.
+    return b"\0" not in content and 2 * sum(byte < 0x80 for byte in content) > len(content)
 
 
 def _segmentation(path: Path, key: tuple[str, ...], dataset: Any) -> Source:
@@ -205,5 +239,7 @@ def _slice(path: Path, dataset: Any) -> Slice:
     )
 
 
-def _numbers(values: Iterable[float] | None) -> tuple[float, ...]:
-    return tuple(map(float, values or ()))
+def _numbers(values: Any) -> tuple[float, ...]:
+    if values is None:
+        return ()
+    return tuple(map(float, values if isinstance(values, Iterable) else [values]))

@@ -12,6 +12,7 @@ import SimpleITK
 from monai.data import load_decathlon_datalist
 
 from clinic.builders import Series, block, noise, segmentation, turned, write_volume
+from clinic.test_sources import lock
 from monai_cwmi.clinic import check_datalist, prepare_dataset
 from monai_cwmi.data.datalists import load_datalist
 
@@ -168,6 +169,20 @@ def test_each_defect_is_named_and_the_others_go_on(tmp_path: Path, kind: str, se
     assert ("none for validation" in str(summary)) == (written < 3)
     assert len(list((tmp_path / "out" / "imagesTr").iterdir())) == written
     assert check_datalist(tmp_path / "out" / "datalist.json") == []
+
+
+def test_a_folder_that_cannot_be_read_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = cohort(tmp_path, 3)
+    for path in sorted(images.iterdir()):
+        folder = images / path.name.removesuffix(".nii.gz")
+        folder.mkdir()
+        path.rename(folder / "scan.nii.gz")
+    lock(monkeypatch, images / "P2", ("scandir",))
+    summary = prepare_dataset(images, labels, tmp_path / "out", patient_pattern=r"P\d")
+    assert summary.written == 2
+    assert f"error: {images / 'P2'}: the folder cannot be read, whatever it holds is left out" in str(summary)
+    assert f"error: {labels / 'P2.nii.gz'}: label without an image" in str(summary)
+    assert summary.left_out == 2
 
 
 def test_every_defect_is_named_in_one_run(tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import highdicom
+import nibabel
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK
 
 from clinic.builders import Series, block, noise, segmentation, write_volume
+from monai_cwmi.clinic import inspection, prepare_dataset
 from monai_cwmi.clinic.inspection import Facts, Inspection, compare_cases, inspect_case
 from monai_cwmi.clinic.pairing import Pair
 from monai_cwmi.clinic.segmentations import Classes
@@ -116,6 +120,60 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     pair.image.path.write_text("")
     (error,) = inspect_case(pair, Classes()).errors
     assert error.startswith("image: cannot be read")
+
+
+RAISED = [
+    RuntimeError("a"),
+    KeyError("b"),
+    TypeError(),
+    MemoryError(),
+    OSError(5, "c"),
+    AssertionError(),
+    ValueError("d"),
+]
+
+
+@pytest.mark.parametrize("raised", RAISED, ids=lambda raised: type(raised).__name__)
+@pytest.mark.parametrize(
+    "reader", ["read_scan", "read_label", "segment_names", "patient_of", "_sha256", "orientation_code"]
+)
+def test_whatever_a_reader_raises_is_a_defect_of_the_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, raised: Exception
+) -> None:
+    def fail(*args: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr(inspection, reader, fail)
+    found = inspect_case(files(tmp_path, noise(*SHAPE), block(*SHAPE)), Classes())
+    assert any(f"cannot be read: {type(raised).__name__}: " in error for error in found.errors)
+
+
+@pytest.mark.parametrize("raised", RAISED, ids=lambda raised: type(raised).__name__)
+def test_whatever_libraries_raise_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    """One patient for each kind of file, and one of a kind whose library works."""
+
+    def fail(*args: Any, **options: Any) -> None:
+        raise raised
+
+    series = Series(noise(*SHAPE))
+    series.write(tmp_path / "images" / "P1")
+    segmentation(series, {"liver": block(*SHAPE)}).save_as(tmp_path / "images" / "P1" / "seg.dcm")
+    for index, suffix in enumerate((".nii.gz", ".nrrd", ".mha"), 2):
+        for kind, array in (("images", noise(*SHAPE, seed=index)), ("labels", block(*SHAPE))):
+            write_volume(tmp_path / kind / f"P{index}{suffix}", array)
+    (tmp_path / "images" / "P1" / "seg.dcm").rename(tmp_path / "labels" / "P1.dcm")
+    places = tmp_path / "images", tmp_path / "labels"
+    with monkeypatch.context() as patched:
+        patched.setattr(pydicom.Dataset, "pixel_array", property(fail))
+        patched.setattr(nibabel.Nifti1Image, "from_bytes", fail)
+        summary = prepare_dataset(*places, tmp_path / "first", fractions=(1, 0, 0))
+        assert (summary.written, summary.left_out) == (2, 2)
+    monkeypatch.setattr(SimpleITK, "ReadImage", fail)
+    monkeypatch.setattr(highdicom.seg.Segmentation, "from_dataset", fail)
+    summary = prepare_dataset(*places, tmp_path / "second", fractions=(1, 0, 0))
+    assert (summary.written, summary.left_out) == (1, 3)
 
 
 def test_a_label_of_another_patient_or_of_more_slices_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK
@@ -61,6 +62,17 @@ def test_several_files_are_channels(tmp_path: Path) -> None:
     assert loaded.shape == (2, 5, 6, 7)
     assert (loaded.sum(0) == 255).all()
     assert loaded.meta["filename_or_obj"] == str(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7, 2), (5, 6, 7, 1), (5, 6)])
+def test_nifti_of_other_dimensions_is_as_in_monai(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    array = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(array, np.diag([-0.5, 1.5, 3, 1])), tmp_path / "a.nii")
+    expected = LoadImage(reader="NibabelReader", ensure_channel_first=True)(tmp_path / "a.nii")
+    loaded = load(tmp_path / "a.nii")
+    assert loaded.shape == expected.shape
+    np.testing.assert_array_equal(loaded, expected)
+    np.testing.assert_array_equal(loaded.affine, expected.affine)
 
 
 def test_two_series_in_a_folder_are_refused(tmp_path: Path) -> None:

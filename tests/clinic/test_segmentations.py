@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import highdicom
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -160,6 +161,28 @@ def test_values_of_files_become_classes(tmp_path: Path) -> None:
     result, remarks = read_file(label, image, Classes(values=(128, 255)))
     assert not remarks
     np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(result), np.choose(array, [0, 2, 1]))
+
+
+@pytest.mark.parametrize("kind", [np.uint32, np.int32, np.int64, np.float32, np.float64])
+@pytest.mark.parametrize("value", [65536, 65537, 65538])
+def test_large_values_become_no_other_class(tmp_path: Path, value: int, kind: Any) -> None:
+    image = write_volume(tmp_path / "image.nii.gz", noise(*SHAPE))
+    array = np.choose(block(*SHAPE), [0, value]).astype(kind)
+    array[0, 0, 0] = 1
+    label = write_volume(tmp_path / "label.nii.gz", array)
+    for classes in (Classes(), Classes(("liver", "cyst"))):
+        with pytest.raises(DefectError, match=f"unexpected values {value}; expected: "):
+            read_file(label, image, classes)
+    result, _ = read_file(label, image, Classes(values=(value, 1)))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(result), np.where(array == value, 1, array * 2))
+
+
+def test_a_complex_label_is_refused(tmp_path: Path) -> None:
+    image = write_volume(tmp_path / "image.nii.gz", noise(*SHAPE))
+    label = nibabel.Nifti1Image(block(*SHAPE).T * np.complex64(1 + 1j), np.diag([-0.7, -0.8, 2.5, 1]))
+    nibabel.save(label, tmp_path / "label.nii")
+    with pytest.raises(DefectError, match="its voxels are complex numbers"):
+        read_file(tmp_path / "label.nii", image)
 
 
 def test_a_label_of_another_axis_order_is_turned(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from clinic.builders import Series, block, noise, segmentation, write_volume
+from monai_cwmi.clinic.problems import DefectError
+from monai_cwmi.clinic.scans import read_scan
 from monai_cwmi.clinic.sources import find_sources
 
 
@@ -96,8 +100,18 @@ def test_a_name_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     assert problems[0].message == "its name or that of its folder is not UTF-8: rename it"
 
 
-@pytest.mark.parametrize("name", ["IM9999", "IM9999.dcm"])
-@pytest.mark.parametrize("content", [b"", b"lost", b"\0" * 128 + b"DICM" + b"\xff" * 99])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("IM9999", b""),
+        ("IM9999", b"\0" * 500),
+        ("IM9999", b"\xff" * 500),
+        ("IM9999", b"\0" * 128 + b"DICM" + b"\xff" * 99),
+        ("IM9999.dcm", b""),
+        ("IM9999.dcm", b"lost"),
+        ("IM9999.dcm", b"\0" * 128 + b"DICM" + b"\xff" * 99),
+    ],
+)
 def test_unreadable_dicom_files_are_named(tmp_path: Path, name: str, content: bytes) -> None:
     Series(noise(3, 4, 4)).write(tmp_path)
     (tmp_path / name).write_bytes(content)
@@ -106,6 +120,67 @@ def test_unreadable_dicom_files_are_named(tmp_path: Path, name: str, content: by
     (problem,) = problems
     assert (problem.severity, problem.source) == ("error", tmp_path / name)
     assert problem.message.startswith("is no readable DICOM file: ")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
+@pytest.mark.parametrize("name", ["VERSION", "0001"])
+def test_text_beside_slices_is_no_slice(tmp_path: Path, name: str, encoding: str) -> None:
+    Series(noise(3, 4, 4)).write(tmp_path)
+    text = "Viewer 3.1, for discs\r\n" + ("" if encoding == "ascii" else "Größe: 3\r\n")
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    ((source,), (problem,)) = find_sources(tmp_path)
+    assert (len(source.slices), source.unreadable) == (3, 0)
+    assert problem.severity == "warning"
+    assert f"passed over: 1 x {Path(name).suffix or 'no suffix'}" in problem.message
+
+
+def test_text_in_place_of_a_slice_leaves_a_gap(tmp_path: Path) -> None:
+    Series(noise(6, 4, 4)).write(tmp_path)[2].write_text("404: not found")
+    ((source,), _) = find_sources(tmp_path)
+    with pytest.raises(DefectError, match="1 slices are missing"):
+        read_scan(source)
+
+
+def lock(monkeypatch: pytest.MonkeyPatch, folder: Path, names: tuple[str, ...]) -> None:
+    """Have the calls of these names fail below a folder, as for a user who may not read it."""
+
+    def guarded(call: Any) -> Any:
+        def answer(path: Any, *args: Any, **options: Any) -> Any:
+            if not isinstance(path, int) and Path(os.fspath(path)).is_relative_to(folder):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+            return call(path, *args, **options)
+
+        return answer
+
+    for name in names:
+        monkeypatch.setattr(os, name, guarded(getattr(os, name)))
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("P1", "P2", "P3"):
+        write_volume(tmp_path / name / "a.nii", noise(2, 3, 4))
+    lock(monkeypatch, tmp_path / "P2", ("scandir",))
+    sources, (problem,) = find_sources(tmp_path)
+    assert [source.key for source in sources] == [("P1", "a"), ("P3", "a")]
+    assert (problem.severity, problem.source) == ("error", tmp_path / "P2")
+    assert problem.message.startswith("the folder cannot be read, whatever it holds is left out (Permission denied)")
+
+
+def test_a_file_that_nobody_may_look_at_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("P1", "P2"):
+        write_volume(tmp_path / name / "a.nii", noise(2, 3, 4))
+    lock(monkeypatch, tmp_path / "P2" / "a.nii", ("stat",))
+    ((source,), (problem,)) = find_sources(tmp_path)
+    assert source.key == ("P1", "a")
+    assert (problem.severity, problem.source) == ("error", tmp_path / "P2" / "a.nii")
+    assert problem.message == "cannot be read (Permission denied): allow it"
+
+
+def test_a_pipe_is_counted_and_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert [problem.message for problem in find_sources(tmp_path)[1]] == [
+        "holds files that are no images and were passed over: 1 x pipe, socket or device"
+    ]
 
 
 def test_a_file_without_the_prefix_is_read_all_the_same(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from monai_cwmi.data.datalists import count_channels, load_class_names, load_dat
 from monai_cwmi.data.labels import CheckLabeld
 from monai_cwmi.data.layouts import DOWNLOADS, prepare_download
 from monai_cwmi.data.listing import list_images
+from monai_cwmi.data.pictures import PictureReader
 from monai_cwmi.data.samples import SAMPLES, fetch_sample
 from monai_cwmi.data.wheels import Wheel
 
@@ -15,6 +16,7 @@ __all__ = [
     "DOWNLOADS",
     "SAMPLES",
     "CheckLabeld",
+    "PictureReader",
     "Wheel",
     "count_channels",
     "fetch_sample",

@@ -15,6 +15,7 @@ from monai.transforms import EnsureChannelFirst, LoadImage, Orientation
 from torch import Tensor
 
 from monai_cwmi.data.labels import grid_defect
+from monai_cwmi.data.pictures import PictureReader
 
 _PICTURES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 _ARRAYS = (".npy",)
@@ -177,11 +178,15 @@ def _load(path: str | os.PathLike[str], name: str) -> MetaTensor:
             if name != "prediction":
                 raise ValueError("NumPy files have no grid; only the prediction may be one")
             return MetaTensor(np.load(source, allow_pickle=False))
-        reader = "PILReader" if suffix in _PICTURES else "monai_cwmi.clinic.reader.ScanReader"
+        is_picture = suffix in _PICTURES
+        channels = 3 if name == "image" else None  # a label has no colours, but stored values
+        reader = PictureReader(channels) if is_picture else "monai_cwmi.clinic.reader.ScanReader"
         array = EnsureChannelFirst()(LoadImage(reader=reader, image_only=True, dtype=None)(source))
     except Exception as error:  # readers raise all kinds
         reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"The {name} {source} cannot be read: {reason[:300]}") from error
+    if is_picture and channels and (array == array[:1]).all():
+        return array[:1]  # grey
     return Orientation("RAS", labels=None)(array) if array.ndim == 4 else array
 
 

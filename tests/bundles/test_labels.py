@@ -12,10 +12,13 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from .conftest import copy_bundle, make_workflow
 from .test_fine_tuning import FINE_TUNE, VOLUMES, options
 from .test_training import causes
+
+CODES = [0, 40, 7]
 
 
 def rewrite(path: Path, change: Callable[[nibabel.Nifti1Image], nibabel.Nifti1Image]) -> None:
@@ -36,6 +39,10 @@ def with_another_class(label: nibabel.Nifti1Image) -> nibabel.Nifti1Image:
     array = np.asarray(label.dataobj).copy()
     array[0, 0, 0] = 7
     return nibabel.Nifti1Image(array, label.affine)
+
+
+def recoded(label: nibabel.Nifti1Image) -> nibabel.Nifti1Image:
+    return nibabel.Nifti1Image(np.array(CODES, np.uint8)[np.asarray(label.dataobj).astype(int)], label.affine)
 
 
 def by_intensity(bundle: Path) -> dict[str, Any]:
@@ -59,6 +66,41 @@ def test_turned_labels_are_turned_back(name: str, blobs_dir: Path, tmp_path: Pat
         metrics.append((bundle / "eval" / "metrics.csv").read_text())
     assert metrics[0] == metrics[1]
     assert float(re.findall(r"dice_background\W+(\S+)", metrics[0])[0]) > 0.8
+
+
+@pytest.mark.parametrize("change", [turned, recoded], ids=["turned", "recoded"])
+@pytest.mark.parametrize("name", VOLUMES)
+def test_inference_draws_the_label_where_the_scan_has_it(
+    name: str, change: Callable[[Any], Any], blobs_dir: Path, tmp_path: Path
+) -> None:
+    bundle, data = copy_bundle(tmp_path, name), Path(shutil.copytree(blobs_dir, tmp_path / "data"))
+    rewrite(data / "labelsTs" / "test_0.nii.gz", change)
+    entries = {"patch_size": options(bundle)["patch_size"]} | by_intensity(bundle)
+    pictures = []
+    for folder in (blobs_dir, data):
+        values = CODES if change is recoded and folder is data else None
+        more = entries | {"dataset_dir": str(folder), "label_values": values}
+        make_workflow(bundle, "inference.json", workflow_type="infer", **more).run()
+        pictures.append(np.asarray(Image.open(bundle / "output" / "test_0_pred.png")))
+    np.testing.assert_array_equal(pictures[0], pictures[1])
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_the_values_of_the_files_are_classes(name: str, blobs_dir: Path, tmp_path: Path) -> None:
+    bundle, data = copy_bundle(tmp_path, name), Path(shutil.copytree(blobs_dir, tmp_path / "data"))
+    for path in data.glob("labels*/*.nii.gz"):
+        rewrite(path, recoded)
+    entries = {"patch_size": options(bundle)["patch_size"]} | by_intensity(bundle)
+    metrics = []
+    for folder, values in ((blobs_dir, None), (data, CODES), (data, dict(zip(CODES, (0, 1, 2), strict=True)))):
+        more = entries | {"dataset_dir": str(folder), "label_values": values}
+        make_workflow(bundle, "train.json", "evaluate.json", **more).run()
+        metrics.append((bundle / "eval" / "metrics.csv").read_text())
+    assert metrics[0] == metrics[1] == metrics[2]
+    with pytest.raises(RuntimeError) as error:
+        make_workflow(bundle, *FINE_TUNE, **options(bundle, dataset_dir=str(data), label_values=[0, 40])).run()
+    problem = r"training_\d\.nii\.gz does not fit: it holds 7, for which label_values"
+    assert any(re.search(problem, text) for text in causes(error.value))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from .conftest import BUNDLES, PAPER_NAMES
-from .test_paper_bundles import COLOUR, config
+from .test_paper_bundles import COLOUR, EM, PARTLY_LABELLED, VESSEL, config
+
+FULLY_LABELLED = [name for name in COLOUR if name not in PARTLY_LABELLED]
 
 
 def metrics_apart(content: dict[str, Any]) -> dict[str, Any]:
@@ -19,17 +21,25 @@ def metrics_apart(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.parametrize("name", COLOUR)
+@pytest.mark.parametrize("name", FULLY_LABELLED)
 def test_bundles_for_colour_differ_in_their_data_only(name: str) -> None:
     own = {"train.json": {"dataset_dir", "class_names"}, "inference.json": {"dataset_dir", "class_names"}}
     own |= {"paper.json": {"patch_size"}, "attention_unet.json": set(), "evaluate.json": set()}
     for file, keys in own.items():
-        contents = [config(each, file) for each in (COLOUR[0], name)]
+        contents = [config(each, file) for each in (FULLY_LABELLED[0], name)]
         for key in keys:
             assert all(content.pop(key) for content in contents)
         if file == "evaluate.json":
             contents = [metrics_apart(content) for content in contents]
         assert contents[0] == contents[1]
+
+
+def test_bundles_with_unlabelled_pixels_evaluate_alike() -> None:
+    assert config(VESSEL, "evaluate.json") == config(EM, "evaluate.json")
+    for entry in ("unlabelled", "loss"):
+        assert config(VESSEL, "train.json")[entry] == config(EM, "train.json")[entry]
+    for entry in ("postprocessing", "key_metric", "additional_metrics"):
+        assert config(VESSEL, "train.json")["validate"][entry] == config(EM, "train.json")["validate"][entry]
 
 
 @pytest.mark.parametrize("name", PAPER_NAMES)

@@ -34,7 +34,7 @@ def delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_bundles_of_the_repository() -> None:
     folder = Path(__file__).parents[2] / "bundles"
     assert list_bundles() == sorted(path.name for path in folder.iterdir() if path.is_dir())
-    assert len(list_bundles()) == 7
+    assert len(list_bundles()) == 8
 
 
 def test_a_copy_is_what_is_delivered(delivered: Path, tmp_path: Path) -> None:

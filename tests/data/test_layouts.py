@@ -18,6 +18,7 @@ from downloads import (
     make_isbi2012,
     make_massachusetts_roads,
     make_snemi3d,
+    save,
 )
 from monai_cwmi.data import (
     DOWNLOADS,
@@ -192,9 +193,11 @@ def test_another_download_is_told_from_this_one(drive: Path, tmp_path: Path) -> 
 
 
 def test_what_is_not_needed_changes_nothing(drive: Path, tmp_path: Path) -> None:
+    second = drive / "training" / "2nd_manual" / "21_manual2.gif"
+    save(second, np.zeros((24, 20), np.uint8))
     folder = prepare_download("drive", drive, tmp_path / "cache")
     (drive / "notes.txt").touch()
-    (drive / "training" / "mask" / "21_training_mask.gif").unlink()
+    second.unlink()
     assert prepare_download("drive", drive, tmp_path / "cache") == folder
 
 

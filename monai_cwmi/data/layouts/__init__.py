@@ -50,7 +50,8 @@ def prepare_download(
         folder: the folder of the download, or the one above it. It must hold, with the names that the files come with:
 
             - ``"drive"``: ``training/images/*.tif`` and ``training/1st_manual/*.gif``, and the same in ``test``. Where
-              no test image has a label, the training images alone make all sections, and a line is printed.
+              no test image has a label, the training images alone make all sections, and a line is printed. With
+              ``mask/*.gif`` in each, what lies outside the field of view gets the index 2, "not labelled".
             - ``"glas"``: ``train_*.bmp``, ``testA_*.bmp``, ``testB_*.bmp`` and a ``*_anno.bmp`` for each.
             - ``"snemi3d"``: ``train-input.tif`` and ``train-labels.tif``, of as many pages.
             - ``"massachusetts_roads"``: ``tiff/train/*.tiff`` and ``tiff/train_labels/*.tif``, or
@@ -124,7 +125,7 @@ def _recognise(names: Sequence[str], root: Path) -> str:
 def _fingerprint(pairs: Sequence[Pair]) -> str:
     """Sixteen characters that change when any of the files does."""
     digest = hashlib.sha256()
-    for path in (path for pair in pairs for path in (pair.image, pair.label)):
+    for path in (path for pair in pairs for path in (pair.image, pair.label, pair.field) if path):
         status = path.stat()
         digest.update(f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ import numpy as np
 from monai.utils import optional_import
 
 from monai_cwmi.data.datalists import visible
+from monai_cwmi.data.pictures import load_picture
 from monai_cwmi.data.splits import split_by_group
 from monai_cwmi.data.writing import Case, picture_case
 
-Image, _ = optional_import("PIL.Image")
 tifffile, _ = optional_import("tifffile")
 tqdm, _ = optional_import("tqdm", name="tqdm")
 
+OUTSIDE = 2  # of the field of view: the index behind those of the two classes
 COLOUR = {"0": "red", "1": "green", "2": "blue"}
 
 
@@ -30,11 +31,13 @@ class Pair:
         image: the file of the image.
         label: the file of the label.
         part: the part of the download in which they lie, where it has several.
+        field: the file that shows where the image is labelled, where there is one.
     """
 
     image: Path
     label: Path
     part: str = ""
+    field: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def advise(image: Path, label: Path) -> Iterator[None]:
 
 
 def colour_cases(sections: Mapping[str, Sequence[Pair]], read_label: Callable[[Path], np.ndarray]) -> Iterator[Case]:
-    """Cases of colour images, read one at a time.
+    """Cases of colour images, read one at a time. Outside the field of view, labels have an index of their own.
 
     Args:
         sections: the pairs of each.
@@ -177,9 +180,15 @@ def colour_cases(sections: Mapping[str, Sequence[Pair]], read_label: Callable[[P
     """
     listed = [(section, pair) for section, pairs in sections.items() for pair in pairs]
     for section, pair in progress(listed, "Preparing"):
-        image, label = read_colour(pair.image), read_label(pair.label)
+        image, label = read_colour(pair.image), read_label(pair.label).astype(np.uint8)
         check_sizes(pair, image, label)
-        yield picture_case(section, pair.image.stem, image, label.astype(np.uint8))
+        if pair.field:
+            field = read_mask(pair.field)
+            check_sizes(replace(pair, label=pair.field), image, field)
+            if not field.any():
+                raise ValueError(f"{pair.field} shows no field of view: it is black all over. Download it again.")
+            label[~field] = OUTSIDE
+        yield picture_case(section, pair.image.stem, image, label)
 
 
 def check_sizes(pair: Pair, image: np.ndarray, label: np.ndarray) -> None:
@@ -191,31 +200,16 @@ def check_sizes(pair: Pair, image: np.ndarray, label: np.ndarray) -> None:
 
 def read_colour(path: Path) -> np.ndarray:
     """An image (H, W, 3) of 8 bits."""
-    return read_picture(path, "RGB")
+    values = load_picture(path, 3)
+    if values.min() < 0 or values.max() > 255:
+        raise ValueError(f"{path} holds values from {values.min():g} to {values.max():g} instead of 0 to 255.")
+    return values.round().astype(np.uint8)
 
 
 def read_mask(path: Path) -> np.ndarray:
     """The mask (H, W) in a black and white picture, whatever number is white in it."""
-    values = read_picture(path, "L")
+    values = load_picture(path, 1)
     return values > values.max() / 2
-
-
-def read_picture(path: Path, mode: str | None = None) -> np.ndarray:
-    """The pixels of a picture.
-
-    Args:
-        path: the file.
-        mode: Pillow's mode to convert to. Default: as the file is.
-
-    Raises:
-        ValueError: When it cannot be read.
-    """
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert(mode) if mode else picture)
-    # Pillow's TIFF reader raises a SyntaxError for some files that end too early.
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{path} cannot be read as an image: {error}.") from error
 
 
 def read_stack(path: Path) -> np.ndarray:

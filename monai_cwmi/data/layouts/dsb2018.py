@@ -32,8 +32,8 @@ from monai_cwmi.data.layouts.download import (
     progress,
     read_colour,
     read_mask,
-    read_picture,
 )
+from monai_cwmi.data.pictures import load_picture
 from monai_cwmi.data.writing import Case, picture_case, write_dataset
 
 DSB2018_SOURCE = "https://bbbc.broadinstitute.org/BBBC038"
@@ -118,7 +118,7 @@ def _cases(pairs: Sequence[Pair]) -> Iterator[Case]:
 
 
 def _read_numbers(image: np.ndarray, pair: Pair) -> np.ndarray:
-    numbers = read_picture(pair.label)
+    numbers = load_picture(pair.label)
     if numbers.ndim != 2 or numbers.dtype == bool:
         raise ValueError(
             f"{pair.label} does not hold the numbers of nuclei; it holds {numbers.dtype} of shape {numbers.shape}."

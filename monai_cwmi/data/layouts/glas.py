@@ -14,9 +14,9 @@ from monai_cwmi.data.layouts.download import (
     colour_cases,
     list_files,
     pair_files,
-    read_picture,
     split_pairs,
 )
+from monai_cwmi.data.pictures import load_picture
 from monai_cwmi.data.writing import write_dataset
 
 GLAS_SOURCE = "https://warwick.ac.uk/fac/cross_fac/tia/data/glascontest"
@@ -52,7 +52,7 @@ def _prepare(pairs: Sequence[Pair], folder: Path) -> None:
 
 def _between_glands(path: Path) -> np.ndarray:
     """The mask (H, W) of what is no gland. The file numbers the glands; as in the paper, the numbers are not used."""
-    numbers = read_picture(path)
+    numbers = load_picture(path)
     return numbers == 0 if numbers.ndim == 2 else (numbers == 0).all(-1)
 
 

@@ -28,9 +28,9 @@ from monai_cwmi.data.layouts.download import (
     pair_files,
     progress,
     read_mask,
-    read_picture,
     read_stack,
 )
+from monai_cwmi.data.pictures import load_picture
 from monai_cwmi.data.writing import Case, picture_case, write_dataset
 
 ISBI2012_SOURCE = "https://imagej.net/events/isbi-2012-segmentation-challenge"
@@ -82,7 +82,7 @@ def _read_slices(pairs: Sequence[Pair]) -> list[tuple[int, np.ndarray, np.ndarra
     slices = []
     for pair in progress(pairs, "Preparing"):
         with advise(pair.image, pair.label):
-            image, cells = read_picture(pair.image), read_mask(pair.label)
+            image, cells = load_picture(pair.image), read_mask(pair.label)
             if image.dtype != np.uint8 or image.ndim != 2:
                 raise ValueError(
                     f"{pair.image} is not a grey image of 8 bits; it holds {image.dtype} of shape {image.shape}."

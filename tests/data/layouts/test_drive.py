@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from downloads import make_drive, save
-from monai_cwmi.data import load_datalist, prepare_download
+from monai_cwmi.data import load_class_names, load_datalist, prepare_download
 
 SECTIONS = ("training", "validation", "test")
 
@@ -85,3 +85,59 @@ def test_another_size_is_named(tmp_path: Path) -> None:
     problem = r"The label \S*03_manual1\.gif has 20 x 24 pixels and its image \S*03_test\.tif has 24 x 20"
     with pytest.raises(ValueError, match=problem):
         prepare_download("drive", source, tmp_path / "cache")
+
+
+def write_fields(source: Path) -> dict[str, np.ndarray]:
+    """A round field of view for each image; whichever number is white. By the names of the images."""
+    rows, columns = np.indices((24, 20))
+    fields = {}
+    for number, path in enumerate(sorted(source.glob("*/mask/*.gif"))):
+        field = (rows - 12) ** 2 + (columns - number) ** 2 < 100
+        save(path, field.astype(np.uint8), [0] * 3 + [255] * 3)
+        fields[path.stem.removesuffix("_mask")] = field
+    return fields
+
+
+@pytest.mark.parametrize("test_labels", [True, False])
+def test_what_lies_outside_the_field_of_view_is_not_labelled(tmp_path: Path, test_labels: bool) -> None:
+    source = make_drive(tmp_path / "DRIVE", count=5, test_labels=test_labels)
+    whole = prepare_download("drive", source, tmp_path / "cache")
+    fields = write_fields(source)
+    folder = prepare_download("drive", source, tmp_path / "cache")
+    assert folder != whole
+    for section in SECTIONS:
+        cases, wholes = (load_datalist(each, section, labelled=True) for each in (folder, whole))
+        assert stems(folder, section) == stems(whole, section)
+        for case, other in zip(cases, wholes, strict=True):
+            label, every = (np.asarray(Image.open(each["label"])) for each in (case, other))
+            field = fields[Path(case["image"]).stem]
+            np.testing.assert_array_equal(label, np.where(field, every, 2))
+    assert json.loads((folder / "dataset.json").read_text())["ignore_index"] == 2
+    assert load_class_names(folder) == ["background", "vessel"]
+    for part in ("training", "test"):
+        shutil.rmtree(source / part / "mask")
+    bare = prepare_download("drive", source, tmp_path / "cache")
+    assert "ignore_index" not in json.loads((bare / "dataset.json").read_text())
+
+
+def test_a_missing_field_of_view_is_named(tmp_path: Path) -> None:
+    source = make_drive(tmp_path / "DRIVE", count=5)
+    field = source / "test" / "mask" / "03_test_mask.gif"
+    field.rename(field.with_suffix(".png"))
+    with pytest.raises(FileNotFoundError, match=rf"03_test\.tif has no field of view: there is no {field}.*remove"):
+        prepare_download("drive", source, tmp_path / "cache")
+    shutil.rmtree(field.parent)
+    with pytest.raises(FileNotFoundError, match=rf"training has fields of view, but there is no {field.parent}\."):
+        prepare_download("drive", source, tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("field", "problem"),
+    [(np.ones((20, 24), np.uint8), "03_test_mask.gif has 20 x 24 pixels"), (np.zeros((24, 20), np.uint8), "is black")],
+)
+def test_a_field_of_view_that_does_not_fit_is_named(tmp_path: Path, field: np.ndarray, problem: str) -> None:
+    source = make_drive(tmp_path / "DRIVE", count=5)
+    save(source / "test" / "mask" / "03_test_mask.gif", field, [0] * 3 + [255] * 3)
+    with pytest.raises(ValueError, match=problem):
+        prepare_download("drive", source, tmp_path / "cache")
+    assert not any((tmp_path / "cache").iterdir())

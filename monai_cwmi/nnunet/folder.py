@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def nnunet_problem() -> str | None:
         version = importlib.metadata.version("nnunetv2")
     except importlib.metadata.PackageNotFoundError:
         return f"nnU-Net is not installed in this environment: {advice}"
-    if version_leq(LOWEST, version):
-        return None
-    return f"nnU-Net {version} knows no nnUNet_extTrainer, which needs {LOWEST} or newer: {advice}"
+    if not version_leq(LOWEST, version):
+        return f"nnU-Net {version} knows no nnUNet_extTrainer, which needs {LOWEST} or newer: {advice}"
+    try:
+        importlib.import_module("torchvision")
+    except Exception as error:  # a build for another torch fails in many ways
+        return (
+            f"nnU-Net imports torchvision, which does not load ({type(error).__name__}: {next(iter(str(error).splitlines()), '')}). "
+            f"Install the one that belongs to torch {importlib.metadata.version('torch')}, from where torch came: "
+            "pip install --force-reinstall --no-deps torchvision"
+        )
+    return None

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.metadata
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -40,5 +42,24 @@ def test_what_is_wrong_with_nnunet(version: str | None, problem: str | None, mon
         return version
 
     monkeypatch.setattr(importlib.metadata, "version", installed)
+    monkeypatch.setitem(sys.modules, "torchvision", ModuleType("torchvision"))
     expected = problem and f"{problem}: pip install 'monai-cwmi[nnunet]'"
     assert nnunet_problem() == expected
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("operator torchvision::nms does not exist\nmore"), ImportError("no"), OSError("x")]
+)
+def test_a_torchvision_that_does_not_load_is_named(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        assert name == "torchvision"
+        raise error
+
+    monkeypatch.setattr(importlib, "import_module", fail)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: {"nnunetv2": "2.8", "torch": "2.13.0"}[name])
+    problem = nnunet_problem()
+    assert problem is not None
+    first = str(error).splitlines()[0]
+    assert problem.startswith(f"nnU-Net imports torchvision, which does not load ({type(error).__name__}: {first}).")
+    assert "torch 2.13.0" in problem
+    assert problem.endswith("pip install --force-reinstall --no-deps torchvision")

@@ -92,6 +92,12 @@ class BandLoss(_Loss):
             signs |= dict.fromkeys(measure.parts or (measure.name,), measure.sign)
         return signs
 
+    def extra_repr(self) -> str:
+        """The weights of the terms, and what is done to the prediction first, for logs."""
+        weights = {name: getattr(self, name) for name in ("lambda_ce", "lambda_dice", *self.measures)}
+        activations = [name for name in ("sigmoid", "softmax", "other_act") if getattr(self.prepare, name)]
+        return ", ".join([*activations, *(f"{name}={value:g}" for name, value in weights.items())])
+
     def forward(self, input: Tensor, target: Tensor, spacing: Spacing = None) -> Tensor:
         """Compute the loss.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
@@ -22,7 +23,8 @@ class LossTermsHandler:
     the first and then every ``interval``-th batch of this epoch. What MONAI has to log metrics (``StatsHandler``,
     ``TensorBoardStatsHandler``, ``MLFlowHandler``) logs them when it is attached after this. They are computed anew,
     without a gradient, and whatever their weights in the loss are. Of a network with deep supervision, the finest
-    prediction counts; of several processes, each by itself. With a loss that has no ``terms``, nothing is added.
+    prediction counts; of several processes, each by itself. With a loss that has no ``terms``, nothing is added. Which
+    loss it is stands in the log when the training starts.
 
     Args:
         loss: a :class:`monai_cwmi.CWMILoss`, or another loss, which then is left alone. Give the one that a
@@ -44,11 +46,13 @@ class LossTermsHandler:
         if interval < 1:
             raise ValueError(f"interval must be 1 at least, got {interval}.")
         self.interval = interval
+        self.name = repr(loss)
         self.terms: Terms | None = getattr(loss, "terms", None)
         self.values: dict[str, list[Tensor]] = defaultdict(list)
 
     def attach(self, engine: Engine) -> None:
-        """Let a MONAI trainer call this at each step and when an epoch is complete."""
+        """Let a MONAI trainer call this when it starts, at each step and when an epoch is complete."""
+        engine.add_event_handler(Events.STARTED, lambda: logging.getLogger(__name__).info("The loss is %s", self.name))
         if self.terms is not None:
             engine.add_event_handler(Events.EPOCH_STARTED, self._begin)
             engine.add_event_handler(IterationEvents.LOSS_COMPLETED, self._collect, self.terms)

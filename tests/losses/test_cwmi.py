@@ -281,3 +281,8 @@ def test_bad_input_is_named() -> None:
         CWMILoss(**MULTI_CLASS, weight=[1.0, 2.0])(logits, labels)
     with pytest.raises(ValueError, match=r"\(B, C, H, W\) or \(B, C, H, W, D\)"):
         CWMILoss(**MULTI_CLASS)(logits[..., 0], labels[..., 0])
+
+
+def test_it_shows_its_weights() -> None:
+    text = "CWMILoss(softmax, lambda_ce=1, lambda_dice=0.5, lambda_mi=0.25, lambda_residual=0.3)"
+    assert repr(CWMILoss(**MULTI_CLASS, lambda_dice=0.5)) == text

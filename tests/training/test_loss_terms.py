@@ -162,3 +162,12 @@ class TwoImages(nn.Module):
 def test_images_without_room_for_a_level_do_not_count() -> None:
     trainer = make_trainer(make_loss(), TwoImages(), epochs=1)
     assert trainer.history == [{"whole": 1, "by_level_1": 1.5, "by_level_2": 3}]
+
+
+@pytest.mark.parametrize("loss", [make_loss(lambda_mi=0.5), DiceCELoss(softmax=True, to_onehot_y=True)])
+def test_a_training_says_which_loss_it_uses(loss: nn.Module, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="monai_cwmi"):
+        make_trainer(loss, loss, epochs=1)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("monai_cwmi")] == [
+        f"The loss is {loss!r}"
+    ]

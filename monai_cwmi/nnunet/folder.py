@@ -33,8 +33,9 @@ def nnunet_problem() -> str | None:
     try:
         importlib.import_module("torchvision")
     except Exception as error:  # a build for another torch fails in many ways
+        first = next(iter(str(error).splitlines()), "")
         return (
-            f"nnU-Net imports torchvision, which does not load ({type(error).__name__}: {next(iter(str(error).splitlines()), '')}). "
+            f"nnU-Net imports torchvision, which does not load ({type(error).__name__}: {first}). "
             f"Install the one that belongs to torch {importlib.metadata.version('torch')}, from where torch came: "
             "pip install --force-reinstall --no-deps torchvision"
         )

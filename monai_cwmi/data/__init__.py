@@ -5,6 +5,7 @@ And where the bundles come from that are trained on them.
 
 from monai_cwmi.data.bundles import get_bundle, list_bundles
 from monai_cwmi.data.datalists import count_channels, load_class_names, load_datalist
+from monai_cwmi.data.label_maps import LabelMapWriter
 from monai_cwmi.data.labels import CheckLabeld
 from monai_cwmi.data.layouts import DOWNLOADS, prepare_download
 from monai_cwmi.data.listing import list_images
@@ -16,6 +17,7 @@ __all__ = [
     "DOWNLOADS",
     "SAMPLES",
     "CheckLabeld",
+    "LabelMapWriter",
     "PictureReader",
     "Wheel",
     "count_channels",

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 
 from monai_cwmi.commands import COMMANDS
 
+INTERRUPTED = 130  # as shells have it of Ctrl-C
+
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line with all its commands."""
     parser = argparse.ArgumentParser(prog="python -m monai_cwmi", description="Tools around the CWMI loss.")
+    parser.set_defaults(to_go_on="Repeat the command to begin anew.")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
         command.add(commands)
@@ -29,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.run(options)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         parser.exit(1, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(INTERRUPTED, f"\nInterrupted. {options.to_go_on}\n")
 
 
 if __name__ == "__main__":

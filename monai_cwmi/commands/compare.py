@@ -60,7 +60,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="metrics of topology count the foreground's components (1) or those between (0, default, as the paper)",
     )
     parser.add_argument("--workers", type=count, metavar="N", help="trainings side by side (default: one each GPU)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, to_go_on="Trainings that are complete are kept; repeat the command to go on.")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -41,7 +41,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="finds the patient in a scan's path (default: PatientID, folder, name)",
     )
     parser.add_argument("--key", metavar="FILE", help="private file to tell which case is whose (default: none)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, to_go_on="Cases that are complete are kept; repeat the command to go on.")
 
 
 def run(options: argparse.Namespace) -> None:

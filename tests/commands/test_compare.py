@@ -127,3 +127,15 @@ def test_what_comparisons_need_is_said(monkeypatch: pytest.MonkeyPatch, capsys: 
         main(COMPARE)
     assert error.value.code == 1
     assert capsys.readouterr().err.endswith("Comparisons need: pip install 'monai-cwmi[compare]'\n")
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "compare_losses", interrupt)
+    with pytest.raises(SystemExit) as stopped:
+        main(COMPARE)
+    assert stopped.value.code == 130
+    said = "Interrupted. Trainings that are complete are kept; repeat the command to go on."
+    assert capsys.readouterr().err.strip() == said

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -91,7 +92,15 @@ def test_a_blur_of_a_real_label_loses_what_is_fine(myelin_cache: Path) -> None:
 
 
 def test_an_image_without_room_for_a_level(tmp_path: Path) -> None:
-    Image.fromarray(np.eye(2, dtype=np.uint8)).save(tmp_path / "tiny.png")
+    path = tmp_path / "tiny.nii.gz"
+    labels = np.eye(2, dtype=np.uint8)[..., None].repeat(2, 2)
+    nibabel.save(nibabel.Nifti1Image(labels, np.diag([1, 1, 2, 1])), path)
+    with pytest.raises(ValueError, match=r"tiny.nii.gz is too small for a level: its shape is \(2, 2, 2\)"):
+        explain(path, path, path, tmp_path)
+
+
+def test_a_picture_too_small_to_explain(tmp_path: Path) -> None:
     path = tmp_path / "tiny.png"
-    with pytest.raises(ValueError, match=r"tiny.png is too small for a level: its shape is \(2, 2\)"):
+    Image.fromarray(np.eye(2, dtype=np.uint8)).save(path)
+    with pytest.raises(ValueError, match="tiny.png has 2 x 2 pixels, but 16 are needed along each side"):
         explain(path, path, path, tmp_path)

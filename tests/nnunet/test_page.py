@@ -48,5 +48,5 @@ def test_every_block_runs(tmp_path: Path, myelin_cache: Path) -> None:
     assert summary["mean"].keys() == {"1", "2"}
     # Nothing is seeded, and so short a training may lose a class, but not both.
     assert 0.2 < summary["foreground_mean"]["Dice"] < 1
-    weights = "cross_entropy 0, dice 0, mutual_information 0.1, highpass_error 0.5, lowpass_error 0.5"
+    weights = "cross_entropy 0, dice 0, mutual_information 0.1, highpass_error 0.15, lowpass_error 0.15"
     assert f"Weights of the terms: {weights}\n" in result.stdout

@@ -102,5 +102,5 @@ def test_an_image_without_room_for_a_level(tmp_path: Path) -> None:
 def test_a_picture_too_small_to_explain(tmp_path: Path) -> None:
     path = tmp_path / "tiny.png"
     Image.fromarray(np.eye(2, dtype=np.uint8)).save(path)
-    with pytest.raises(ValueError, match="tiny.png has 2 x 2 pixels, but 16 are needed along each side"):
+    with pytest.raises(ValueError, match=r"tiny\.png has 2 x 2 pixels, but 16 are needed along each side"):
         explain(path, path, path, tmp_path)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from monai_cwmi.losses.preparation import Prepared
 
-_BLOCK = 2**16  # values that are worked on at a time on a CPU, so that they stay in its cache
+_BLOCK = 2**17  # values that each thread of a CPU works on at a time, so that they stay in its cache
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,9 @@ def _blocks(values: Tensor) -> Iterator[tuple[slice, slice]]:
         yield slice(None), slice(None)
         return
     batch, channels, voxels = values.shape
-    num_voxels = min(voxels, max(1, _BLOCK // channels))
-    num_images = max(1, _BLOCK // (channels * num_voxels))
+    block = _BLOCK * torch.get_num_threads()
+    num_voxels = min(voxels, max(1, block // channels))
+    num_images = max(1, block // (channels * num_voxels))
     for image in range(0, batch, num_images):
         for voxel in range(0, voxels, num_voxels):
             yield slice(image, image + num_images), slice(voxel, voxel + num_voxels)

@@ -18,6 +18,7 @@ from monai_cwmi.clinic.overview import draw_case
 from monai_cwmi.clinic.problems import Problem, one_line
 from monai_cwmi.clinic.scans import read_scan
 from monai_cwmi.clinic.segmentations import Classes, read_label
+from monai_cwmi.data.whole_files import whole_file
 
 tqdm, _ = optional_import("tqdm", name="tqdm")
 
@@ -91,14 +92,7 @@ def write_key(path: Path, ledger: Ledger, inspections: Sequence[Inspection]) -> 
 
 
 def _write_whole(unfinished: Path, path: Path, write: Callable[[Path], object]) -> None:
-    # A killed process leaves an unfinished file, over which the next run writes.
-    try:
+    with whole_file(path, unfinished):
         for each in (unfinished, path):
             each.parent.mkdir(parents=True, exist_ok=True)
         write(unfinished)
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)  # its room may be needed
-        raise OSError(f"{path} cannot be written: {one_line(error)}") from error

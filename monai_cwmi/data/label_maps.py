@@ -8,6 +8,8 @@ from typing import Any
 
 from monai.data import NibabelWriter
 
+from monai_cwmi.data.whole_files import whole_file
+
 
 class LabelMapWriter(NibabelWriter):
     """MONAI's ``NibabelWriter`` for label maps of volumes, for MONAI's ``SaveImage``.
@@ -36,11 +38,5 @@ class LabelMapWriter(NibabelWriter):
         """Write the file under another name, and then give it its own."""
         path = Path(filename)
         unfinished = path.with_name(f"unfinished_{path.name}")
-        try:
+        with whole_file(path, unfinished):
             super().write(unfinished, verbose=verbose, **kwargs)
-            with unfinished.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)  # its room may be needed
-            raise OSError(f"{path} cannot be written: {error}") from error

@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from monai_cwmi.commands import COMMANDS
-
-INTERRUPTED = 130  # as shells have it of Ctrl-C
+from monai_cwmi.commands.options import INTERRUPTED
 
 
 def make_parser() -> argparse.ArgumentParser:

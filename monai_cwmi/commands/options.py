@@ -8,6 +8,7 @@ from pathlib import Path
 
 Commands = argparse._SubParsersAction  # what a command adds itself to
 LEFT_OUT = 3  # exit status of a command that did a part of its work; 2 is argparse's
+INTERRUPTED = 130  # exit status of a command that Ctrl-C ended, as shells have it
 
 
 def count(text: str) -> int:

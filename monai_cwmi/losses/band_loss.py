@@ -123,7 +123,8 @@ class BandLoss(_Loss):
         terms = []  # (B, C) each
         weights = {"cross_entropy": self.lambda_ce, "dice": self.lambda_dice}
         if any(weights.values()):
-            terms += [weights[name] * term.expand(shape) for name, term in self._of_voxels(prepared).items()]
+            of_voxels = self._of_voxels(prepared)
+            terms += [weight * of_voxels[name].expand(shape) for name, weight in weights.items() if weight]
         weighed = {m: getattr(self, name) for name, m in self.measures.items() if getattr(self, name)}
         for measure, images in self._measure(list(weighed), prepared, spacings).items():
             term = torch.cat([self._over_levels(measure, levels) for levels in images])
@@ -187,7 +188,7 @@ class BandLoss(_Loss):
         entropy = cross_entropy(sums, weight=self.class_weight, balance=self.balance)
         return {
             "cross_entropy": entropy if prepared.is_exclusive else entropy[:, prepared.compared],
-            "dice": dice_loss(sums.of(prepared.compared)),
+            "dice": dice_loss(sums)[:, prepared.compared],
         }
 
     def _measure(

@@ -70,17 +70,17 @@ def voxel_cross_entropy(prepared: Prepared, weights: tuple[Tensor, Tensor] | Non
     return -positive * target * likelihood.log() - negative * (1 - target) * unlikelihood.log()
 
 
-def balanced_weights(prepared: Prepared, exponent: float = 1.0) -> tuple[Tensor, Tensor]:
-    """A power of the largest class's voxels over each class's own (over one voxel, if it is absent), in each image.
+def balanced_weights(prepared: Prepared) -> tuple[Tensor, Tensor]:
+    """The largest class's voxels over each class's own (over one voxel, if it is absent), in each image.
 
     Returns:
-        ``w`` and ``w_0`` of :func:`cross_entropy`, ``(B, C, 1, ...)``; for exclusive classes ``w_0`` is 1.
+        ``w`` and ``w_0`` of :func:`voxel_cross_entropy`, ``(B, C, 1, ...)``; for exclusive classes ``w_0`` is 1.
     """
     target, mask = prepared.target, prepared.mask
     if prepared.is_exclusive:
-        return _balance(_count(target, mask), exponent), target.new_ones(())
+        return _balance(_count(target, mask), 1.0), target.new_ones(())
     counts = torch.stack((_count(target, mask), _count(1 - target, mask)), dim=1)  # (B, 2, C, 1, ...)
-    positive, negative = _balance(counts, exponent).unbind(1)
+    positive, negative = _balance(counts, 1.0).unbind(1)
     return positive, negative
 
 

@@ -35,17 +35,6 @@ class VoxelSums:
     target: Tensor
     count: Tensor
 
-    def of(self, channels: slice) -> VoxelSums:
-        """The sums of some channels."""
-        return VoxelSums(
-            self.positive[:, channels],
-            None if self.negative is None else self.negative[:, channels],
-            self.overlap[:, channels],
-            self.prediction[:, channels],
-            self.target[:, channels],
-            self.count,
-        )
-
 
 def voxel_sums(prepared: Prepared) -> VoxelSums:
     """Sum up all channels of a prepared prediction and target.

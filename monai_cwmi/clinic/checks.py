@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from monai.utils import optional_import
 
+from monai_cwmi.clinic.geometry import is_length
 from monai_cwmi.clinic.sources import Slice
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def series_defects(slices: Sequence[Slice]) -> list[str]:
     lost = [each.path.name for each in slices if len(each.position) != 3 or len(each.orientation) != 6]
     if lost:
         return [f"position or orientation is missing in {len(lost)} of {len(slices)} slices, first in {lost[0]}"]
-    sizeless = [each.path.name for each in slices if len(each.spacing) != 2 or not _are_lengths(each.spacing)]
+    sizeless = [each.path.name for each in slices if len(each.spacing) != 2 or not all(map(is_length, each.spacing))]
     if sizeless:
         return [
             f"PixelSpacing is missing or 0 in {len(sizeless)} of {len(slices)} slices, first in {sizeless[0]}, so "
@@ -67,10 +68,6 @@ def series_defects(slices: Sequence[Slice]) -> list[str]:
         if groups > 1:
             defects.append(f"mixed: slices of {groups} different {name}")
     return defects or _gap_defects(slices)
-
-
-def _are_lengths(values: Sequence[float]) -> bool:
-    return all(np.isfinite(value) and value > 0 for value in values)
 
 
 def _distinct(vectors: Sequence[tuple[float, ...]]) -> int:

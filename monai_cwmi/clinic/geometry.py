@@ -21,6 +21,11 @@ SHEAR_TOLERANCE = 1e-4  # cosine between two axes; up to it, headers are rounded
 STRAIGHTENING = 0.1  # of a voxel: how far a sheared grid may be moved
 
 
+def is_length(value: float) -> bool:
+    """Tell whether a number can be the size of a voxel."""
+    return bool(np.isfinite(value) and value > 0)
+
+
 def affine_of(image: Image) -> np.ndarray:
     """Return the affine of an image of SimpleITK."""
     affine = np.eye(4)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
+
+from monai_cwmi.clinic.geometry import is_length
 
 HEADER_LIMIT = 1 << 16  # bytes
 MILLIMETRES = {"", "?", "mm", "millimeter", "millimetre", "millimeters", "millimetres"}
@@ -38,4 +39,4 @@ def _are_lengths(text: str) -> bool:
         values = [float(word) for word in text.split()]
     except ValueError:
         return False
-    return bool(values) and all(math.isfinite(value) and value > 0 for value in values)
+    return bool(values) and all(map(is_length, values))

@@ -11,7 +11,7 @@ import numpy as np
 from monai.data.utils import correct_nifti_header_if_necessary
 from monai.utils import optional_import
 
-from monai_cwmi.clinic.geometry import affine_of, largest_shift, straightened
+from monai_cwmi.clinic.geometry import affine_of, is_length, largest_shift, straightened
 from monai_cwmi.clinic.problems import DefectError, one_line
 from monai_cwmi.clinic.values import smallest_type
 
@@ -124,7 +124,7 @@ def _length_remarks(raw: Any, image: Any) -> list[str]:
     if unit:
         raise DefectError(f"its lengths are in {unit}, which nibabel and MONAI take for millimetres: write it in mm")
     lengths = raw["pixdim"][LENGTHS][: max(int(raw["dim"][0]), 1)]
-    wrong = [f"{value:g}" for value in lengths if not (np.isfinite(value) and value > 0)]
+    wrong = [f"{value:g}" for value in lengths if not is_length(value)]
     if not wrong:
         return []
     message = f"pixdim, the size of its voxels, holds {', '.join(wrong)}"
